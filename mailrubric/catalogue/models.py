@@ -1,0 +1,303 @@
+"""The YAML contracts: criteria files, vendor profiles, weight presets, workspace settings.
+
+Each model refuses unknown keys. Positions (line and column) are added to errors by ``catalogue.load``; JSON Schemas
+are generated from these models by ``catalogue.schema``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
+FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=64)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+When = Annotated[str, StringConstraints(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?|undated)$")]
+"""A date as precise as its source gives it: 2026-08-13, 2026-08, 2026 or ``undated``."""
+Category = Literal["esp", "marketing", "mailbox", "self-hosted"]
+Grade = Literal["official", "probed", "secondary", "unverified"]
+Points = Annotated[float, Field(ge=0, le=100)]
+Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+ValueType = Literal["boolean", "integer", "number", "text", "set", "level"]
+Combine = Literal["worst", "best", "mean", "median"]
+"""How values of several endpoints become one: by their score (worst, best) or by their value (mean, median)."""
+RoleName = Literal["submission", "mx", "imap", "pop3", "sieve", "domain", "sending", "api", "status", "web"]
+
+
+class Model(BaseModel):
+    """Strict about keys, immutable, and populated by the YAML names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=False)
+
+
+# --- criteria ---------------------------------------------------------------------------------------------------------
+
+
+class FactDeclaration(Model):
+    """A fact that vendor profiles may state."""
+
+    type: ValueType
+    unit: str = ""
+    meaning: Text
+    levels: tuple[str, ...] = Field(default=(), description="For type level: from worst to best or oldest to newest")
+
+
+class Group(Model):
+    """A group of criteria, with its weight against the other groups."""
+
+    id: Identifier
+    title: Text
+    weight: Weight
+    description: str = ""
+
+
+class From(Model):
+    """Where a criterion's value comes from. With ``probe`` and ``fact`` the measurement counts and the fact stands in."""
+
+    probe: str | None = Field(default=None, description="A metric of a probe, such as tls.oldest_version")
+    fact: FactName | None = Field(default=None, description="A fact of the vendor profile")
+    reviews: str | None = Field(default=None, description="A metric of review evidence, such as rating")
+    survey: str | None = Field(default=None, description="A metric of surveys, such as sus")
+    trial: str | None = Field(default=None, description="A metric of hands-on trials, such as first_send")
+    price: str | None = Field(default=None, description="A price metric, such as monthly_10k")
+    roles: tuple[RoleName, ...] = Field(default=(), description="Endpoint roles that count; empty means all")
+    combine: Combine = "worst"
+    tolerance: float = Field(
+        default=0.1, ge=0, le=1, description="Relative difference of numbers that is no contradiction"
+    )
+
+
+class PointsFunction(Model):
+    """Piecewise linear between (value, score) points, flat outside; ``scale: log`` interpolates in log10(value)."""
+
+    points: Annotated[tuple[tuple[Number, Points], ...], Field(min_length=2, max_length=50)]
+    scale: Literal["linear", "log"] = "linear"
+
+
+class MapFunction(Model):
+    """Named levels or texts to scores."""
+
+    map: Annotated[dict[str, Points], Field(min_length=1, max_length=100)]
+
+
+class YesNoFunction(Model):
+    """Scores of true and false."""
+
+    yes: Points
+    no: Points
+
+
+class ShareFunction(Model):
+    """The share of these members that the set has, times 100."""
+
+    share_of: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
+
+
+class CurveEnds(Model):
+    """The value worth 90 points and the value worth 50."""
+
+    worth_90: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    worth_50: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class CurveFunction(Model):
+    """Log-normal curve through two control points, as Lighthouse scores latencies; lower (or higher) is better
+    depending on which end is larger."""
+
+    curve: CurveEnds
+
+
+ValueFunction = PointsFunction | MapFunction | YesNoFunction | ShareFunction | CurveFunction
+
+
+class Must(Model):
+    """A gate on the value (not on its score). Exactly one condition; ``else`` says in words what failing means."""
+
+    above: Number | None = None
+    at_least: Number | None = None
+    below: Number | None = None
+    at_most: Number | None = None
+    equals: bool | str | None = None
+    one_of: tuple[str, ...] | None = None
+    includes: tuple[str, ...] | None = None
+    otherwise: Text = Field(alias="else")
+
+
+class Criterion(Model):
+    """One question, a weight, where its value comes from, and a value function to 0–100."""
+
+    id: Identifier
+    question: Text
+    source: From = Field(alias="from")
+    weight: Weight = 1
+    score: ValueFunction
+    unit: str = Field(default="", description="Unit the value function is written in; metrics and facts are converted")
+    must: Must | None = None
+    applies_to: tuple[Category, ...] = Field(default=(), description="Vendor categories; empty means all")
+    half_life: float | None = Field(default=None, gt=0, description="Days until evidence counts half; default by kind")
+    document_required: bool = Field(
+        default=False, description="A claim without a document (a report or certificate) earns nothing"
+    )
+    rationale: Text
+    reference: str = ""
+
+
+class CriteriaFile(Model):
+    """One file in ``criteria/``."""
+
+    group: Group
+    facts: dict[FactName, FactDeclaration] = Field(default_factory=dict)
+    criteria: tuple[Criterion, ...] = ()
+
+
+class Weights(Model):
+    """Overrides of group and criterion weights; the shape of ``--weights FILE``."""
+
+    groups: dict[Identifier, Weight] = Field(default_factory=dict)
+    criteria: dict[Identifier, Weight] = Field(default_factory=dict)
+
+
+class Preset(Weights):
+    """One file in ``criteria/presets/``: the weights of one kind of buyer."""
+
+    id: Identifier
+    title: Text
+    description: Text
+    categories: tuple[Category, ...] = Field(default=(), description="Vendor categories this buyer looks at")
+
+
+# --- vendors ----------------------------------------------------------------------------------------------------------
+
+
+class Sourced(Model):
+    """Anything said about a vendor carries where and when it was said."""
+
+    source: Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
+    as_of: When
+
+
+class OtherValue(Sourced):
+    """A further source: one that agrees (``also``, no value) or one that disagrees (``disputed``, with its value)."""
+
+    value: Any = None
+    grade: Grade | None = None
+    note: str = ""
+
+
+class Fact(Sourced):
+    """A claim: a value with its source and date. ``document``: URL of a report or certificate that proves it."""
+
+    value: bool | int | float | str | tuple[str, ...]
+    grade: Grade = "secondary"
+    note: str = ""
+    via: str = Field(default="", description="Where the source was read, when not at the source itself")
+    document: str = ""
+    also: tuple[OtherValue, ...] = ()
+    disputed: tuple[OtherValue, ...] = ()
+
+
+class EndpointBase(Model):
+    """Optional provenance and label of an endpoint."""
+
+    label: str = ""
+    source: str = ""
+    as_of: When | None = None
+    grade: Grade | None = None
+
+
+Host = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class MailEndpoint(EndpointBase):
+    """A mail server."""
+
+    host: Host
+    port: Port
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+
+
+class MXEndpoint(EndpointBase):
+    """A receiving server, or a domain whose MX hosts are looked up."""
+
+    host: Host | None = None
+    domain: Host | None = None
+    port: Port = 25
+
+
+class DomainEndpoint(EndpointBase):
+    """A domain whose DNS policy is read; for ``sending`` the name customers include in SPF."""
+
+    domain: Host
+    selectors: tuple[str, ...] = ()
+
+
+class WebEndpoint(EndpointBase):
+    """A URL; ``kind`` for status pages."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)]
+    kind: str = ""
+
+
+class Endpoints(Model):
+    """All places of a vendor that can be probed, by role."""
+
+    submission: tuple[MailEndpoint, ...] = ()
+    mx: tuple[MXEndpoint, ...] = ()
+    imap: tuple[MailEndpoint, ...] = ()
+    pop3: tuple[MailEndpoint, ...] = ()
+    sieve: tuple[MailEndpoint, ...] = ()
+    domain: tuple[DomainEndpoint, ...] = ()
+    sending: tuple[DomainEndpoint, ...] = ()
+    api: tuple[WebEndpoint, ...] = ()
+    status: tuple[WebEndpoint, ...] = ()
+    web: tuple[WebEndpoint, ...] = ()
+
+
+class Plan(Sourced):
+    """A price plan as its source states it; prices a month."""
+
+    name: Text
+    monthly: Annotated[float, Field(ge=0)]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
+    included_emails: Annotated[int, Field(ge=0)] | None = None
+    overage_per_thousand: Annotated[float, Field(ge=0)] | None = None
+    per_user: bool = False
+    grade: Grade = "secondary"
+    note: str = ""
+
+
+class Vendor(Model):
+    """One file in ``vendors/``."""
+
+    id: Identifier
+    name: Text
+    category: Category
+    homepage: str = ""
+    lab: bool = Field(default=False, description="A server of the local lab, never a real platform")
+    aliases: tuple[str, ...] = ()
+    endpoints: Endpoints = Endpoints()
+    facts: dict[FactName, Fact] = Field(default_factory=dict)
+    plans: tuple[Plan, ...] = ()
+
+
+# --- workspace --------------------------------------------------------------------------------------------------------
+
+
+class Settings(Model):
+    """``mailrubric.yaml`` in a workspace. Secrets never stand here: the store's password comes from the environment."""
+
+    store: str = Field(default="", description="SQLAlchemy URL; default is mailrubric.sqlite in the workspace")
+    shipped: bool = Field(default=True, description="Also use the shipped criteria and vendors")
+    shipped_vendors: bool = Field(default=True, description="Also use the shipped vendors")
+    preset: str = ""
+    minimum_coverage: Annotated[float, Field(ge=0, le=100)] = 60
+    allow_private: bool = False
+    resolver: str = Field(default="", description="HOST:PORT of the DNS resolver; empty means the system's")
+    ca: str = Field(default="", description="PEM file with one more trust anchor")
+    ehlo: str = Field(default="", description="Name said in EHLO; default is this machine's name")
+    vantage: str = Field(default="local", description="Label of the place measured from")
+    deadline: Annotated[float, Field(gt=0, le=600)] = 30
+    concurrency: Annotated[int, Field(ge=1, le=500)] = 20
