@@ -54,7 +54,7 @@ class Group(Model):
 
 
 class From(Model):
-    """Where a criterion's value comes from. With ``probe`` and ``fact`` the measurement counts and the fact stands in."""
+    """Where a value comes from. With ``probe`` and ``fact`` the measurement counts and the fact stands in."""
 
     probe: str | None = Field(default=None, description="A metric of a probe, such as tls.oldest_version")
     fact: FactName | None = Field(default=None, description="A fact of the vendor profile")
