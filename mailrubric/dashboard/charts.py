@@ -1,0 +1,162 @@
+"""Charts over an evaluation. Unknown is drawn as an interval, never as zero."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from mailrubric.dashboard.text import label
+from mailrubric.scoring.evaluation import VendorScore
+
+BAR_HEIGHT = 26
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Palette:
+    """Colours that hold on the page's own background; told apart by lightness too, not by hue alone."""
+
+    score: str
+    score_soft: str
+    interval: str
+    text: str
+    muted: str
+    bad: str
+
+
+_LIGHT = Palette("#0f6b6b", "#9cc9c5", "#33413f", "#12211f", "#64748b", "#b23a48")
+_DARK = Palette("#4cc2b8", "#2b6762", "#c8d6d3", "#e8f0ee", "#94a3b8", "#ef8a94")
+_SERIES_LIGHT = ("#0f6b6b", "#c2571a", "#3f5fb5", "#8a3d7c")
+_SERIES_DARK = ("#4cc2b8", "#f0975a", "#8fa6f0", "#d58ac7")
+
+
+def _dark() -> bool:
+    return getattr(st.context.theme, "type", "light") == "dark"
+
+
+def palette() -> Palette:
+    """Colours for the viewer's light or dark appearance."""
+    return _DARK if _dark() else _LIGHT
+
+
+def series_colours() -> tuple[str, ...]:
+    """Up to four colours for vendors side by side."""
+    return _SERIES_DARK if _dark() else _SERIES_LIGHT
+
+
+def _layout(figure: go.Figure, rows: int, *, legend: bool = False) -> go.Figure:
+    figure.update_layout(
+        height=max(140, rows * BAR_HEIGHT + 70),
+        margin={"l": 0, "r": 8, "t": 8, "b": 34},
+        showlegend=legend,
+        bargap=0.35,
+        hoverlabel={"align": "left"},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    )
+    return figure
+
+
+def ranking(vendors: Sequence[VendorScore]) -> go.Figure:
+    """Score bars with intervals; solid for ranked vendors, pale for those with too little evidence.
+
+    A vendor of which nothing is known gets no bar, only the interval from 0 to 100.
+    """
+    colours = palette()
+    figure = go.Figure()
+    names = [label(vendor.name, 34) for vendor in vendors]
+    for status, colour in (("ranked", colours.score), ("insufficient", colours.score_soft), ("failed", colours.bad)):
+        chosen = [
+            (name, v) for name, v in zip(names, vendors, strict=True) if v.status == status and v.score is not None
+        ]
+        if chosen:
+            figure.add_bar(
+                orientation="h",
+                y=[name for name, _ in chosen],
+                x=[vendor.score for _, vendor in chosen],
+                marker_color=colour,
+                hovertemplate=[_hover(vendor) for _, vendor in chosen],
+                name=status,
+            )
+    figure.add_scatter(
+        x=[(vendor.low + vendor.high) / 2 for vendor in vendors],
+        y=names,
+        mode="markers",
+        marker={"size": 1, "opacity": 0},
+        error_x={
+            "type": "data",
+            "array": [(vendor.high - vendor.low) / 2 for vendor in vendors],
+            "color": colours.interval,
+            "thickness": 1.4,
+            "width": 4,
+        },
+        hovertemplate=[_hover(vendor) for vendor in vendors],
+        name="interval",
+    )
+    figure.update_xaxes(range=[0, 104], title_text="Score, 0 to 100", zeroline=False, fixedrange=True)
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=names[::-1], fixedrange=True, automargin=True, ticksuffix="  "
+    )
+    return _layout(figure, len(vendors))
+
+
+def _hover(vendor: VendorScore) -> str:
+    score = "nothing known" if vendor.score is None else f"{vendor.score:.1f}"
+    return (
+        f"<b>{label(vendor.name)}</b><br>score {score}<br>interval {vendor.low:.1f} to {vendor.high:.1f}"
+        f"<br>coverage {vendor.coverage:.0f} %<extra></extra>"
+    )
+
+
+def group_scores(vendors: Sequence[VendorScore]) -> go.Figure:
+    """Each group's own score, one marker a vendor, with its interval."""
+    figure = go.Figure()
+    groups = [label(group.title, 34) for group in vendors[0].groups] if vendors else []
+    for offset, (vendor, colour) in enumerate(zip(vendors, series_colours(), strict=False)):
+        known = [group for group in vendor.groups if group.applicable]
+        figure.add_scatter(
+            x=[(group.low + group.high) / 2 for group in known],
+            y=[label(group.title, 34) for group in known],
+            mode="markers",
+            marker={"size": 1, "opacity": 0, "color": colour},
+            error_x={
+                "type": "data",
+                "array": [(group.high - group.low) / 2 for group in known],
+                "color": colour,
+                "thickness": 1.2,
+                "width": 0,
+            },
+            showlegend=False,
+            hoverinfo="skip",
+        )
+        scored = [group for group in known if group.score is not None]
+        figure.add_scatter(
+            x=[group.score for group in scored],
+            y=[label(group.title, 34) for group in scored],
+            mode="markers",
+            marker={"size": 11, "color": colour, "symbol": ("circle", "diamond", "square", "triangle-up")[offset % 4]},
+            name=label(vendor.name, 30),
+            hovertemplate="%{y}: %{x:.1f}<extra>" + label(vendor.name, 30) + "</extra>",
+        )
+    figure.update_xaxes(range=[-2, 102], title_text="Group score; the line is its interval", fixedrange=True)
+    figure.update_yaxes(categoryorder="array", categoryarray=groups[::-1], fixedrange=True, automargin=True)
+    return _layout(figure, len(groups) + 1, legend=len(vendors) > 1)
+
+
+def value_function(points: Sequence[tuple[float, float]], unit: str, *, log: bool) -> go.Figure:
+    """A numeric value function as a curve from value to score."""
+    colours = palette()
+    figure = go.Figure(
+        go.Scatter(
+            x=[value for value, _ in points],
+            y=[score for _, score in points],
+            mode="lines+markers",
+            line_color=colours.score,
+            hovertemplate="%{x:g} → %{y:.0f}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title_text=f"Value in {label(unit)}" if unit else "Value", type="log" if log else "linear")
+    figure.update_yaxes(range=[-3, 103], title_text="Score")
+    figure.update_layout(height=240, margin={"l": 0, "r": 8, "t": 8, "b": 34})
+    return figure

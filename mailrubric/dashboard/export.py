@@ -1,0 +1,53 @@
+"""Export: the scorecard as a file, the same as ``mailrubric export`` writes."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mailrubric.dashboard.state import view
+from mailrubric.dashboard.text import plain
+from mailrubric.export import FORMATS, render
+
+DESCRIPTIONS = {
+    "xlsx": "Workbook with ranking, criteria, evidence and rules",
+    "html": "One page to read, print or mail; needs nothing else",
+    "md": "For a wiki, an issue or a pull request",
+    "csv": "One row for each vendor and criterion",
+    "json": "Everything, for programs; the shape is documented",
+}
+MEDIA_TYPES = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "html": "text/html",
+    "md": "text/markdown",
+    "csv": "text/csv",
+    "json": "application/json",
+}
+
+
+def page() -> None:
+    """Draw the page."""
+    current = view()
+    st.title("Export")
+    shown = {vendor.id for vendor in current.shown}
+    everyone = st.toggle("All vendors, not only the kinds chosen in the sidebar", key="everyone", bind="query-params")
+    selected = None if everyone else shown
+    count = len(current.evaluation.vendors) if everyone else len(shown)
+    st.caption(
+        f"{count} vendors, scored as of {plain(current.evaluation.as_of)} under rules "
+        f"`{current.evaluation.rules_hash[:12]}`. Same evidence, same time and same rules give the same bytes."
+    )
+    grid = st.grid("auto", min_column_width=300)
+    for name in FORMATS:
+        with grid.container(border=True):
+            st.markdown(f"**{name.upper()}**")
+            st.caption(DESCRIPTIONS.get(name, ""))
+            st.download_button(
+                f"Download .{name}",
+                data=lambda name=name: render(current.evaluation, name, vendors=selected),  # type: ignore[misc]
+                file_name=f"scorecard.{name}",
+                mime=MEDIA_TYPES.get(name, "application/octet-stream"),
+                on_click="ignore",
+                icon=":material/download:",
+                key=f"download_{name}",
+            )
+    st.caption("The address bar holds vendors, preset and weights: a copied link shows a colleague this same view.")

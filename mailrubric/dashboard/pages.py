@@ -1,0 +1,44 @@
+"""The pages and their order. Each page's module is imported when it is opened, so the first one shows sooner."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import cache
+
+import streamlit as st
+
+
+def _page(module: str) -> Callable[[], None]:
+    def run() -> None:
+        importlib.import_module(f"mailrubric.dashboard.{module}").page()
+
+    # Streamlit names a page after its function.
+    run.__name__ = module
+    return run
+
+
+@cache
+def _runners() -> dict[str, Callable[[], None]]:
+    return {name: _page(name) for name in ("ranking", "vendor", "compare", "probe", "criteria", "export")}
+
+
+def named(name: str) -> st.Page:
+    """The page of this name, for links and ``st.switch_page``."""
+    title, icon, help_text = _PAGES[name]
+    return st.Page(_runners()[name], title=title, icon=icon, url_path=name, default=name == "ranking", help=help_text)
+
+
+_PAGES: dict[str, tuple[str, str, str]] = {
+    "ranking": ("Ranking", ":material/leaderboard:", "Who scores best, and how sure we are"),
+    "vendor": ("Vendor", ":material/storefront:", "Every criterion of one vendor, with its evidence"),
+    "compare": ("Compare", ":material/compare_arrows:", "Two to four vendors side by side, differences first"),
+    "probe": ("Probe", ":material/radar:", "Measure what the servers really do"),
+    "criteria": ("Criteria", ":material/rule:", "Browse the criteria, try one of your own"),
+    "export": ("Export", ":material/download:", "Take the scorecard with you"),
+}
+
+
+def navigation() -> list[st.Page]:
+    """All pages in menu order."""
+    return [named(name) for name in _PAGES]

@@ -1,0 +1,148 @@
+"""Probe: choose vendors, watch the measuring, stop it, and read in plain words why something has no value.
+
+The run lives in a background thread of the server process (``mailrubric.probing.ProbeService``); this page only
+starts it, looks at it and asks it to stop.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from mailrubric.causes import explain
+from mailrubric.dashboard.state import View, view
+from mailrubric.dashboard.text import plain
+from mailrubric.probing import ProbeService, RunStatus, plan
+from probes.model import ROLES
+from probes.network import Options
+
+ROLE_NAMES = {
+    "submission": "Submission",
+    "mx": "Receiving (MX)",
+    "imap": "IMAP",
+    "pop3": "POP3",
+    "sieve": "ManageSieve",
+    "domain": "Domain (DNS)",
+    "sending": "Sending (SPF)",
+    "api": "API",
+    "status": "Status page",
+    "web": "Web site",
+}
+
+
+@st.cache_resource
+def _service() -> ProbeService:
+    return ProbeService()
+
+
+def page() -> None:
+    """Draw the page."""
+    current = view()
+    st.title("Probe")
+    st.markdown(
+        "Measures what the servers do: the SMTP session, TLS, certificates, DNS policy, API and status page. "
+        "Polite by design: few connections, no mail is sent, and a server that says 421 is left alone."
+    )
+    options = [vendor.id for vendor in current.evaluation.vendors]
+    chosen = st.multiselect(
+        "Vendors",
+        options,
+        default=[vendor.id for vendor in current.shown],
+        format_func=current.name,
+        key="probe_vendors",
+        persist_state="session",
+    )
+    roles = st.pills(
+        "Endpoints",
+        list(ROLES),
+        selection_mode="multi",
+        default=list(ROLES),
+        format_func=lambda role: ROLE_NAMES.get(role, role),
+        key="probe_roles",
+        persist_state="session",
+    )
+    known = [name for name in chosen if name in current.catalogue.vendors]
+    jobs = plan(current.catalogue, known, roles=[role for role in roles if role in ROLES])
+    service = _service()
+    running = service.current(str(current.workspace.directory))
+    busy = running is not None and not running.finished
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(
+            f"Probe {len(jobs)} endpoints of {len(known)} vendors",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=busy or not jobs,
+        ):
+            _start(current, service, jobs)
+            st.rerun()
+        if busy and st.button("Stop", icon=":material/stop:"):
+            service.cancel(running.run_id)
+            st.rerun()
+    without = [current.name(name) for name in known if not current.catalogue.endpoints(current.catalogue.vendors[name])]
+    if without:
+        st.caption(f"No endpoint is known for {plain(', '.join(without))}: nothing to probe there.")
+    if running is not None:
+        _watch(service, str(current.workspace.directory), busy)
+    elif not jobs:
+        st.info("Choose at least one vendor with an endpoint.")
+
+
+def _start(current: View, service: ProbeService, jobs: list) -> None:  # type: ignore[type-arg]
+    service.start(
+        str(current.workspace.directory),
+        jobs,
+        options=Options(**current.workspace.network_options()),
+        store_url=current.workspace.store_url(),
+        concurrency=current.workspace.settings.concurrency,
+    )
+
+
+def _watch(service: ProbeService, workspace: str, busy: bool) -> None:
+    def body() -> None:
+        status = service.current(workspace)
+        if status is None:
+            return
+        _status(status)
+        if busy and status.finished:
+            # The whole page again: its buttons and the ranking's evidence have changed.
+            st.rerun(scope="app")
+
+    st.fragment(body, run_every=1.0 if busy else None)()
+
+
+def _status(status: RunStatus) -> None:
+    share = status.done / status.total if status.total else 1.0
+    if not status.finished:
+        st.progress(share, text=f"{status.done} of {status.total} endpoints")
+    elif status.error:
+        st.error(plain(status.error), title="The run stopped")
+    elif status.cancelled:
+        st.warning(f"Stopped after {status.done} of {status.total} endpoints. What was measured is kept.")
+    else:
+        st.success(
+            f"{status.done} endpoints: {status.values} values measured, {status.missing} without a value.",
+            icon=":material/check_circle:",
+        )
+    rows = [
+        {
+            "Vendor": item.vendor,
+            "Endpoint": item.endpoint,
+            "State": item.state,
+            "Values": item.values,
+            "No value": item.missing,
+            "Mostly because": explain(item.main_cause).sentence if item.main_cause else "",
+        }
+        for item in status.items
+    ]
+    if rows:
+        st.dataframe(
+            pd.DataFrame(rows),
+            hide_index=True,
+            height=min(560, 60 + 35 * len(rows)),
+            alt="State of each endpoint of this run",
+        )
+    if status.causes:
+        st.subheader("Why values are missing, and what to do")
+        for cause, count in sorted(status.causes.items(), key=lambda pair: -pair[1]):
+            why = explain(cause)
+            st.markdown(f"**{plain(why.sentence)}** ({count} values, `{cause}`)  \n{plain(why.advice)}")

@@ -1,0 +1,161 @@
+"""Ranking: who scores best under these weights, how sure that is, and what would make it surer."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from mailrubric.dashboard import charts, pages
+from mailrubric.dashboard.state import CATEGORY_NAMES, View, view
+from mailrubric.dashboard.text import plain
+from mailrubric.scoring.evaluation import VendorScore
+
+
+def page() -> None:
+    """Draw the page."""
+    current = view()
+    st.title("Ranking")
+    wanted = st.text_input(
+        "Filter by name",
+        key="name",
+        bind="query-params",
+        placeholder="Filter by name",
+        label_visibility="collapsed",
+        icon=":material/search:",
+        max_chars=60,
+        type="search",
+    )
+    words = (wanted or "")[:60].casefold().split()
+    shown = [
+        vendor for vendor in current.shown if all(word in f"{vendor.name} {vendor.id}".casefold() for word in words)
+    ]
+    if not shown:
+        st.info("No vendor matches. Choose another kind of platform in the sidebar, or clear the filter.")
+        return
+    ranked = [vendor for vendor in shown if vendor.status == "ranked"]
+    insufficient = [vendor for vendor in shown if vendor.status == "insufficient"]
+    failed = [vendor for vendor in shown if vendor.status == "failed"]
+    _headline(current, ranked, insufficient, failed)
+    drawn = [*ranked, *insufficient]
+    if drawn:
+        st.plotly_chart(
+            charts.ranking(drawn),
+            config={"displayModeBar": False},
+            alt="Bar chart of vendor scores with their intervals, best first",
+        )
+        st.caption(
+            "Bar: score over what is known. Line: the score if everything unknown, missing or aged were worth 0, or 100. "
+            "Pale bars have too little evidence for a rank; they stand in the order of their estimated score."
+        )
+        _table(drawn)
+    if failed:
+        _failed(current, failed)
+    _contradictions(shown)
+
+
+def _headline(
+    current: View, ranked: list[VendorScore], insufficient: list[VendorScore], failed: list[VendorScore]
+) -> None:
+    with st.container(horizontal=True):
+        st.metric("Ranked", len(ranked), border=True)
+        st.metric("Too little evidence", len(insufficient), border=True)
+        st.metric("Failed a gate", len(failed), border=True)
+        everyone = [*ranked, *insufficient, *failed]
+        coverage = sum(vendor.coverage for vendor in everyone) / len(everyone)
+        st.metric("Mean coverage", f"{coverage:.0f} %", border=True)
+    if ranked:
+        first = ranked[0]
+        sentence = f"**{plain(first.name)}** leads with {first.score:.1f} points"
+        if len(ranked) > 1:
+            second = ranked[1]
+            overlap = second.high > first.low
+            sentence += f", ahead of **{plain(second.name)}** with {second.score:.1f}"
+            sentence += (
+                ". Their intervals overlap, so what is still unknown could turn this round."
+                if overlap
+                else ", and no missing evidence can turn this round."
+            )
+        else:
+            sentence += "; no other vendor has enough evidence for a rank."
+        st.markdown(sentence)
+    elif insufficient:
+        st.warning(
+            f"No vendor here reaches {current.minimum_coverage:.0f} % coverage, so none is given a rank. Probing fills "
+            "in everything that the servers themselves can tell; surveys, trials and reviews fill in the rest. "
+            "You can also lower the threshold in the sidebar and read the intervals with care.",
+            title="Too little evidence for a ranking",
+            icon=":material/hourglass_empty:",
+        )
+        st.page_link(pages.named("probe"), label="Probe vendors now", icon=":material/radar:")
+
+
+def _table(vendors: list[VendorScore]) -> None:
+    frame = pd.DataFrame(
+        {
+            "Rank": pd.array([vendor.rank for vendor in vendors], dtype="Int64"),
+            "Vendor": [vendor.name for vendor in vendors],
+            "Kind": [CATEGORY_NAMES.get(vendor.category, vendor.category) for vendor in vendors],
+            "Score": pd.array([vendor.score for vendor in vendors], dtype="Float64"),
+            "Interval": [f"{vendor.low:.1f} – {vendor.high:.1f}" for vendor in vendors],
+            "Coverage": [vendor.coverage for vendor in vendors],
+            "Measured": [_share(vendor, "measured") for vendor in vendors],
+            "Claimed": [_share(vendor, "claimed") for vendor in vendors],
+            "Gates": [_gates(vendor) for vendor in vendors],
+            "Contradictions": [len(vendor.contradictions) for vendor in vendors],
+        }
+    )
+    st.markdown("Select a row to open the vendor.")
+    event = st.dataframe(
+        frame,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="ranking_table",
+        alt="Vendors with rank, score, interval, coverage and gates",
+        column_config={
+            "Rank": st.column_config.NumberColumn(width="small"),
+            "Vendor": st.column_config.TextColumn(pinned=True),
+            "Score": st.column_config.NumberColumn(format="%.1f", help="Over what is known; empty when nothing is"),
+            "Coverage": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
+            "Measured": st.column_config.NumberColumn(format="%.0f %%", help="Share of the weight that was measured"),
+            "Claimed": st.column_config.NumberColumn(
+                format="%.0f %%", help="Share of the weight that rests on what the vendor says"
+            ),
+            "Gates": st.column_config.TextColumn(help="Requirements that must hold; provisional while unknown"),
+        },
+    )
+    rows = event.selection.rows if hasattr(event, "selection") else []
+    if rows and 0 <= rows[0] < len(vendors):
+        parameters = {name: st.query_params.get_all(name) for name in st.query_params if name != "vendor"}
+        st.switch_page(pages.named("vendor"), query_params={**parameters, "vendor": vendors[rows[0]].id})
+
+
+def _share(vendor: VendorScore, kind: str) -> float:
+    applicable = sum(cell.weight for cell in vendor.cells if cell.applicable)
+    known = sum(cell.weight for cell in vendor.cells if cell.kind == kind and cell.score is not None)
+    return 100 * known / applicable if applicable else 0.0
+
+
+def _gates(vendor: VendorScore) -> str:
+    if not vendor.gates:
+        return "none set"
+    provisional = sum(gate.status == "provisional" for gate in vendor.gates)
+    return f"{provisional} provisional" if provisional else "all pass"
+
+
+def _failed(current: View, failed: list[VendorScore]) -> None:
+    st.subheader("Failed a gate")
+    st.caption("These are not ranked, whatever their score.")
+    for vendor in failed:
+        reasons = "; ".join(plain(gate.reason) for gate in vendor.gates if gate.status == "fail")
+        score = "unknown" if vendor.score is None else f"{vendor.score:.1f}"
+        st.markdown(f":material/block: **{plain(vendor.name)}** (score {score}): {reasons}")
+
+
+def _contradictions(vendors: list[VendorScore]) -> None:
+    found = [(vendor, contradiction) for vendor in vendors for contradiction in vendor.contradictions]
+    if not found:
+        return
+    st.subheader("Claims that measurements contradict")
+    for vendor, contradiction in found:
+        st.markdown(f":material/compare_arrows: **{plain(vendor.name)}**: {plain(contradiction.sentence)}")

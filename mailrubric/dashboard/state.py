@@ -1,0 +1,255 @@
+"""What every page shares: the workspace, the evaluation, and the sidebar that sets preset, categories and weights.
+
+All of it stands in the URL, so a copied link shows a colleague the same view. Widgets' limits hold in the browser only,
+so every value is checked again here before it is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from mailrubric.catalogue.catalogue import Catalogue
+from mailrubric.catalogue.load import CatalogueError
+from mailrubric.catalogue.models import Weights
+from mailrubric.dashboard.text import plain
+from mailrubric.evidence.store import Store, StoreError
+from mailrubric.scoring.evaluate import Table, tabulate, weigh
+from mailrubric.scoring.evaluation import Evaluation, VendorScore
+from mailrubric.workspace import Workspace
+
+CATEGORY_NAMES = {
+    "esp": "Sending services",
+    "marketing": "Campaign tools",
+    "mailbox": "Mailbox hosts",
+    "self-hosted": "Self-hosted",
+}
+NO_PRESET = "default"
+GROUP_LIMIT = 40.0
+CRITERION_LIMIT = 20.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class View:
+    """One reader's choice and what it gives. ``shown``: the vendors of the chosen categories, in evaluation order."""
+
+    workspace: Workspace
+    catalogue: Catalogue
+    store: Store
+    evaluation: Evaluation
+    preset: str
+    weights: Weights
+    minimum_coverage: float
+    shown: tuple[VendorScore, ...]
+
+    def name(self, vendor_id: str) -> str:
+        """A vendor's display name, or the id when it is unknown."""
+        vendor = self.catalogue.vendors.get(vendor_id)
+        return vendor.name if vendor else vendor_id
+
+
+def workspace_directory() -> Path:
+    """The workspace folder: what ``mailrubric serve --workspace`` was given, else the current folder."""
+    return Path(os.environ.get("MAILRUBRIC_WORKSPACE") or ".").resolve()
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading criteria and vendors…")
+def _workspace(directory: str, fingerprint: tuple[tuple[str, int, int], ...]) -> Workspace:
+    workspace = Workspace.open(Path(directory))
+    workspace.catalogue()
+    return workspace
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _store(url: str) -> Store:
+    return Store(url)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Scoring…")
+def _table(directory: str, fingerprint: object, evidence: object, as_of: datetime.datetime) -> Table:
+    workspace = _workspace(directory, fingerprint)  # type: ignore[arg-type]
+    return tabulate(workspace.catalogue(), _store(workspace.store_url()).observations(), as_of=as_of)
+
+
+def load() -> tuple[Workspace, Catalogue, Store]:
+    """Workspace, catalogue and store; ends the page with readable errors when a file is wrong."""
+    directory = workspace_directory()
+    try:
+        workspace = Workspace.open(directory)
+        workspace = _workspace(str(directory), workspace.fingerprint())
+        catalogue = workspace.catalogue()
+    except CatalogueError as error:
+        st.error(
+            "\n".join(f"- {plain(problem)}" for problem in error.problems[:50]),
+            title="The catalogue has errors; nothing is scored until they are mended",
+            icon=":material/error:",
+        )
+        st.stop()
+    try:
+        store = _store(workspace.store_url())
+    except StoreError as error:
+        st.error(plain(error), title="The evidence store cannot be opened", icon=":material/error:")
+        st.stop()
+    return workspace, catalogue, store
+
+
+def as_of_now() -> datetime.datetime:
+    """The time scores refer to, to the full hour so that pages agree and work is not repeated."""
+    return datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecond=0) + datetime.timedelta(hours=1)
+
+
+def table(workspace: Workspace, store: Store) -> Table:
+    """The scored cells, cached until a file or the evidence changes, or the hour does."""
+    return _table(str(workspace.directory), workspace.fingerprint(), store.revision(), as_of_now())
+
+
+def _set_weights(catalogue: Catalogue, preset: str) -> None:
+    chosen = catalogue.presets.get(preset)
+    for group in catalogue.groups:
+        weight = chosen.groups.get(group.id, group.weight) if chosen else group.weight
+        st.session_state[f"w_{group.id}"] = _clamp(weight, GROUP_LIMIT)
+    for criterion in catalogue.criteria:
+        weight = chosen.criteria.get(criterion.id, criterion.weight) if chosen else criterion.weight
+        st.session_state[f"c_{criterion.id}"] = _clamp(weight, CRITERION_LIMIT)
+
+
+def _preset_changed(catalogue: Catalogue) -> None:
+    preset = str(st.session_state.get("preset", NO_PRESET))
+    _set_weights(catalogue, preset)
+    chosen = catalogue.presets.get(preset)
+    if chosen and chosen.categories:
+        st.session_state["category"] = list(chosen.categories)
+
+
+def _clamp(value: object, most: float) -> float:
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    return min(max(number, 0.0), most) if number == number else 0.0
+
+
+def default_categories(catalogue: Catalogue, preset: str) -> list[str]:
+    """The categories a preset's buyer looks at; without a preset, the most frequent category."""
+    chosen = catalogue.presets.get(preset)
+    present = [name for name in CATEGORY_NAMES if any(v.category == name for v in catalogue.vendors.values())]
+    if chosen and chosen.categories:
+        return [name for name in chosen.categories if name in present] or present
+    return present[:1]
+
+
+def view() -> View:
+    """Draw the sidebar and give the evaluation that follows from it."""
+    workspace, catalogue, store = load()
+    presets = [NO_PRESET, *catalogue.presets]
+    default_preset = workspace.settings.preset if workspace.settings.preset in catalogue.presets else NO_PRESET
+    with st.sidebar:
+        preset = st.selectbox(
+            "What kind of buyer are you?",
+            presets,
+            index=presets.index(default_preset),
+            format_func=lambda name: catalogue.presets[name].title if name in catalogue.presets else "General buyer",
+            key="preset",
+            bind="query-params",
+            on_change=_preset_changed,
+            args=(catalogue,),
+            help="Sets the weights below. Move any slider afterwards; the link in the address bar keeps your choice.",
+        )
+        preset = preset if preset in catalogue.presets else NO_PRESET
+        present = [name for name in CATEGORY_NAMES if any(v.category == name for v in catalogue.vendors.values())]
+        categories: list[str] = st.pills(
+            "Kinds of platform",
+            present,
+            selection_mode="multi",
+            default=default_categories(catalogue, preset),
+            format_func=lambda name: CATEGORY_NAMES.get(name, name),
+            key="category",
+            bind="query-params",
+        )
+        weights = _weight_sliders(catalogue, preset)
+        minimum_coverage = _clamp(
+            st.slider(
+                "Rank only from this coverage on",
+                0,
+                100,
+                int(workspace.settings.minimum_coverage),
+                5,
+                format="%d %%",
+                key="coverage",
+                bind="query-params",
+                help="Coverage is the share of the weight whose criteria have a value. "
+                "A vendor below it is listed as insufficient evidence, without a rank.",
+            ),
+            100.0,
+        )
+        st.button("Reset weights", icon=":material/restart_alt:", on_click=_set_weights, args=(catalogue, preset))
+    evaluation = weigh(
+        table(workspace, store),
+        preset=None if preset == NO_PRESET else preset,
+        weights=weights,
+        minimum_coverage=minimum_coverage,
+    )
+    chosen = {name for name in categories if name in CATEGORY_NAMES} or set(CATEGORY_NAMES)
+    return View(
+        workspace=workspace,
+        catalogue=catalogue,
+        store=store,
+        evaluation=evaluation,
+        preset=preset,
+        weights=weights,
+        minimum_coverage=minimum_coverage,
+        shown=tuple(vendor for vendor in evaluation.vendors if vendor.category in chosen),
+    )
+
+
+def _weight_sliders(catalogue: Catalogue, preset: str) -> Weights:
+    chosen = catalogue.presets.get(preset)
+    groups: dict[str, float] = {}
+    criteria: dict[str, float] = {}
+    st.caption("How much does each group matter? Only the proportions count.")
+    for group in catalogue.groups:
+        default = chosen.groups.get(group.id, group.weight) if chosen else group.weight
+        groups[group.id] = _clamp(
+            st.slider(
+                group.title,
+                0.0,
+                GROUP_LIMIT,
+                _clamp(default, GROUP_LIMIT),
+                0.5,
+                format="%g",
+                key=f"w_{group.id}",
+                bind="query-params",
+                help=plain(group.description) if group.description else None,
+            ),
+            GROUP_LIMIT,
+        )
+    with st.expander("Weights inside the groups", icon=":material/tune:"):
+        for group in catalogue.groups:
+            st.caption(plain(group.title))
+            for criterion in catalogue.criteria_in(group.id):
+                default = chosen.criteria.get(criterion.id, criterion.weight) if chosen else criterion.weight
+                criteria[criterion.id] = _clamp(
+                    st.slider(
+                        plain(criterion.question, 90),
+                        0.0,
+                        CRITERION_LIMIT,
+                        _clamp(default, CRITERION_LIMIT),
+                        0.5,
+                        format="%g",
+                        key=f"c_{criterion.id}",
+                        bind="query-params",
+                    ),
+                    CRITERION_LIMIT,
+                )
+    if not any(groups.values()):
+        st.warning("All weights are zero, so nothing can be ranked. The preset's weights are used.")
+        return Weights()
+    return Weights(groups=groups, criteria=criteria)
+
+
+def find(evaluation: Evaluation, vendor_ids: Sequence[str]) -> list[VendorScore]:
+    """The scores of these vendors, in this order, unknown ids left out."""
+    by_id = {vendor.id: vendor for vendor in evaluation.vendors}
+    return [by_id[name] for name in vendor_ids if name in by_id]

@@ -1,0 +1,240 @@
+"""Vendor: every criterion with its value, source, age and contribution; the conversations; the claims."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from mailrubric.causes import explain
+from mailrubric.dashboard import charts
+from mailrubric.dashboard.state import CATEGORY_NAMES, View, find, view
+from mailrubric.dashboard.text import link, plain
+from mailrubric.display import age_words, value_words
+from mailrubric.scoring.evaluation import Cell, VendorScore
+
+KIND_COLOURS = {"measured": "green", "claimed": "blue", "reviewed": "violet", "surveyed": "violet", "tested": "orange"}
+
+
+def page() -> None:
+    """Draw the page."""
+    current = view()
+    options = [vendor.id for vendor in current.evaluation.vendors]
+    if not options:
+        st.info("There is no vendor yet. `mailrubric new vendor ID` writes a profile to start from.")
+        return
+    first = current.shown[0].id if current.shown else options[0]
+    chosen = st.selectbox(
+        "Vendor",
+        options,
+        index=options.index(first),
+        format_func=current.name,
+        key="vendor",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    scores = find(current.evaluation, [chosen])
+    if not scores:
+        st.info("That vendor is not in this workspace. Choose another.")
+        return
+    vendor = scores[0]
+    profile = current.catalogue.vendors[vendor.id]
+    st.title(plain(vendor.name))
+    badges = [f":gray-badge[{CATEGORY_NAMES.get(vendor.category, vendor.category)}]"]
+    if vendor.lab:
+        badges.append(":orange-badge[Lab server, not a real platform]")
+    if profile.homepage:
+        badges.append(link("Home page", profile.homepage))
+    st.markdown(" ".join(badges))
+    _figures(vendor)
+    for gate in vendor.gates:
+        if gate.status == "fail":
+            st.error(plain(gate.reason), title="Fails a requirement", icon=":material/block:")
+    for contradiction in vendor.contradictions:
+        st.warning(
+            f"{plain(contradiction.sentence)} Claim: {link('source', contradiction.claimed_source)}, "
+            f"{plain(contradiction.claimed_as_of)}. Measured: {plain(contradiction.measured_at)}.",
+            title="Claim and measurement disagree",
+            icon=":material/compare_arrows:",
+        )
+    criteria, conversations, claims = st.tabs(
+        ["Criteria", "Conversations", "Claims"], key="vendor_tab", on_change="rerun", bind="query-params"
+    )
+    if criteria.open:
+        with criteria:
+            _criteria(current, vendor)
+    if conversations.open:
+        with conversations:
+            _conversations(current, vendor)
+    if claims.open:
+        with claims:
+            _claims(current, vendor)
+
+
+def _figures(vendor: VendorScore) -> None:
+    with st.container(horizontal=True):
+        st.metric("Rank", "none" if vendor.rank is None else vendor.rank, border=True)
+        st.metric("Score", "unknown" if vendor.score is None else f"{vendor.score:.1f}", border=True)
+        st.metric("Interval", f"{vendor.low:.0f} – {vendor.high:.0f}", border=True)
+        st.metric("Coverage", f"{vendor.coverage:.0f} %", border=True)
+        provisional = sum(gate.status == "provisional" for gate in vendor.gates)
+        failed = sum(gate.status == "fail" for gate in vendor.gates)
+        gates = f"{failed} failed" if failed else f"{provisional} provisional" if provisional else "all pass"
+        st.metric("Gates", gates if vendor.gates else "none", border=True)
+
+
+def _criteria(current: View, vendor: VendorScore) -> None:
+    st.plotly_chart(
+        charts.group_scores([vendor]),
+        config={"displayModeBar": False},
+        alt="Score of each group of criteria with its interval",
+    )
+    infos = {info.id: info for info in current.evaluation.criteria}
+    for group in vendor.groups:
+        cells = [cell for cell in vendor.cells if infos[cell.criterion].group == group.id]
+        if not group.applicable:
+            st.caption(f"{plain(group.title)}: not applicable to this kind of platform.")
+            continue
+        score = "unknown" if group.score is None else f"{group.score:.0f}"
+        title = (
+            f"**{plain(group.title)}** · score {score} · weight {group.weight:.1f} % · "
+            f"coverage {group.coverage:.0f} % · contributes {group.contribution:.1f} points"
+        )
+        with st.expander(title, expanded=group.score is not None and group.coverage > 0):
+            for cell in cells:
+                _cell(infos[cell.criterion].question, cell)
+
+
+def _cell(question: str, cell: Cell) -> None:
+    if not cell.applicable:
+        st.caption(f"{plain(question)} Not applicable.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if cell.score is None:
+            st.markdown(f"{plain(question)}", width="stretch")
+            st.badge("unknown", color="gray", icon=":material/help:")
+        else:
+            st.markdown(f"{plain(question)}", width="stretch")
+            st.markdown(f"**{plain(value_words(cell.value, cell.unit), 160)}**", width="content")
+            st.badge(cell.kind or "", color=KIND_COLOURS.get(cell.kind or "", "gray"))  # type: ignore[arg-type]
+            if cell.grade == "unverified":
+                st.badge("unverified", color="orange")
+            st.badge(f"{cell.score:.0f} of 100", color="primary")
+    notes = []
+    if cell.score is None:
+        why = explain(cell.cause or "no_evidence")
+        notes.append(f"{plain(why.sentence)} {plain(why.advice)}")
+    else:
+        notes.append(f"contributes {cell.contribution or 0:.2f} points (weight {cell.weight:.2f} %)")
+        if cell.source.startswith("http"):
+            notes.append(link("source", cell.source))
+        elif cell.source:
+            notes.append(plain(cell.source))
+        if cell.observed:
+            notes.append(plain(age_words(cell.age_days, cell.observed)))
+        if cell.low < cell.score - 0.5 or cell.high > cell.score + 0.5:
+            notes.append(f"could be worth {cell.low:.0f} to {cell.high:.0f}")
+    if cell.detail:
+        notes.append(plain(cell.detail, 300))
+    st.caption(" · ".join(notes))
+
+
+def _conversations(current: View, vendor: VendorScore) -> None:
+    reports = current.store.reports(vendor.id)
+    if not reports:
+        st.info("Nothing was probed yet. The Probe page measures this vendor's servers.")
+        return
+    newest: dict[str, str] = {}
+    for report in reports:
+        newest.setdefault(report.endpoint, report.id)
+    endpoint = st.selectbox("Endpoint", list(newest), key="endpoint", bind="query-params")
+    report = current.store.report(newest[endpoint if endpoint in newest else next(iter(newest))])
+    st.caption(
+        f"{plain(report['started'])} · from vantage “{plain(report['vantage'])}” · "
+        f"{len(report['measurements'])} metrics · {report['duration_ms']:.0f} ms"
+    )
+    left, right = st.columns([3, 2])
+    with left:
+        st.subheader("Conversation")
+        _transcript(report["transcript"])
+    with right:
+        st.subheader("Measurements")
+        units = current.catalogue.metrics
+        frame = pd.DataFrame(
+            {
+                "Metric": [row["metric"] for row in report["measurements"]],
+                "Value": [
+                    ""
+                    if row["value"] is None
+                    else value_words(row["value"], units[row["metric"]].unit if row["metric"] in units else "")
+                    for row in report["measurements"]
+                ],
+                "No value because": [
+                    "" if row["cause"] is None else explain(row["cause"]).sentence for row in report["measurements"]
+                ],
+                "Detail": [row["detail"] for row in report["measurements"]],
+            }
+        )
+        st.dataframe(frame, hide_index=True, height=560, alt="Metrics measured at this endpoint")
+
+
+def _transcript(steps: list[dict[str, object]]) -> None:
+    marks = {"in": "S", "out": "C", "note": "·"}
+    connections = sorted({int(str(step.get("connection", 0))) for step in steps})
+    for connection in connections:
+        lines = [
+            f"{float(str(step['ms'])):9.1f} ms  {marks.get(str(step['direction']), '?')}  {step['text']}"
+            for step in steps
+            if int(str(step.get("connection", 0))) == connection
+        ]
+        st.caption(f"Connection {connection}" if connection else "Notes")
+        st.code("\n".join(lines), language=None, wrap_lines=True)
+    st.caption("S: the server said. C: we said. Times since the probe of this endpoint began.")
+
+
+def _claims(current: View, vendor: VendorScore) -> None:
+    profile = current.catalogue.vendors[vendor.id]
+    if not profile.facts:
+        st.info("The profile states no facts.")
+        return
+    rows = []
+    for name, fact in sorted(profile.facts.items()):
+        declared = current.catalogue.facts.get(name)
+        disputed = "; ".join(
+            f"{value_words(other.value, '')} ({other.source}, {other.as_of})" for other in fact.disputed
+        )
+        rows.append(
+            {
+                "Fact": name.replace("_", " "),
+                "Value": value_words(fact.value, declared.unit if declared else ""),
+                "As of": fact.as_of,
+                "Grade": fact.grade,
+                "Source": fact.source if fact.source.startswith(("http://", "https://")) else None,
+                "Note": fact.note,
+                "Other sources say": disputed,
+            }
+        )
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={"Source": st.column_config.LinkColumn(display_text="open")},
+        alt="Facts the profile states, each with its source",
+    )
+    if profile.plans:
+        st.subheader("Plans")
+        st.dataframe(
+            pd.DataFrame(
+                [
+                    {
+                        "Plan": plan.name,
+                        "A month": f"{plan.monthly:g} {plan.currency}" + (" per user" if plan.per_user else ""),
+                        "Emails included": plan.included_emails,
+                        "Per further thousand": plan.overage_per_thousand,
+                        "As of": plan.as_of,
+                        "Source": plan.source if plan.source.startswith("http") else None,
+                    }
+                    for plan in profile.plans
+                ]
+            ),
+            hide_index=True,
+            column_config={"Source": st.column_config.LinkColumn(display_text="open")},
+        )
