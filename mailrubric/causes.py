@@ -1,0 +1,151 @@
+"""Every cause of a missing value in plain words, with what a reader can do about it.
+
+The command line, the dashboard and the exports all speak from this one table. It is complete over
+``probes.model.Cause`` and the causes that scoring adds (``no_evidence``, ``no_document``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from probes.model import Cause
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Explanation:
+    """``sentence``: what happened. ``advice``: what to do about it. Both are whole sentences."""
+
+    sentence: str
+    advice: str
+
+
+_PROBE: dict[Cause, Explanation] = {
+    Cause.DNS_NXDOMAIN: Explanation(
+        "The name does not exist in DNS.",
+        "Check the spelling of the host or domain in the vendor's profile; the service may have moved.",
+    ),
+    Cause.DNS_SERVFAIL: Explanation(
+        "The DNS servers of this name answered with a failure.",
+        "Try again later, or with another resolver (--resolver HOST:PORT); a broken DNSSEC signature looks like this too.",
+    ),
+    Cause.DNS_TIMEOUT: Explanation(
+        "No DNS server answered in time.",
+        "Check that this machine can reach its resolver, or name another one (--resolver HOST:PORT).",
+    ),
+    Cause.CONNECTION_REFUSED: Explanation(
+        "The server refused the connection: nothing listens on this port.",
+        "Check host and port in the vendor's profile.",
+    ),
+    Cause.CONNECTION_TIMEOUT: Explanation(
+        "Nothing answered on this address and port.",
+        "Probe from another network to tell a firewall on the way from a server that is down.",
+    ),
+    Cause.CONNECTION_RESET: Explanation(
+        "The connection broke off in the middle.",
+        "Try again later; if it happens every time, a firewall or a limit on the server's side is likely.",
+    ),
+    Cause.GREETING_TIMEOUT: Explanation(
+        "The server took the connection but never said its greeting.",
+        "Try again with a longer deadline (--deadline); some servers make strangers wait on purpose.",
+    ),
+    Cause.GREETING_REJECTED: Explanation(
+        "The server turned us away in its greeting.",
+        "Read its reply in the transcript; often it refuses the network that we probe from, so try another one.",
+    ),
+    Cause.THROTTLED: Explanation(
+        "The server asked us to come back later.",
+        "Wait an hour, then probe only this vendor again; the other results are kept.",
+    ),
+    Cause.PROTOCOL_ERROR: Explanation(
+        "The answer broke the rules of the protocol, so it could not be read.",
+        "Read the transcript: another service may listen on this port.",
+    ),
+    Cause.REPLY_TOO_LONG: Explanation(
+        "The answer was longer than we are willing to read.",
+        "Read the beginning in the transcript; a sound server never sends this much.",
+    ),
+    Cause.TLS_ALERT: Explanation(
+        "The server ended the TLS handshake with an alert.",
+        "The detail names the alert; the server may need settings that this handshake did not offer.",
+    ),
+    Cause.TLS_HANDSHAKE_ERROR: Explanation(
+        "The TLS handshake failed.",
+        "Read the transcript; check that the profile has the right port and kind of TLS (starttls or implicit).",
+    ),
+    Cause.TLS_NOT_OFFERED: Explanation(
+        "The server offers no TLS here, so nothing about TLS or its certificate can be measured.",
+        "Nothing to do, unless the profile names the wrong port.",
+    ),
+    Cause.TLS_CLIENT_UNSUPPORTED: Explanation(
+        "Our own TLS library cannot do what this measurement needs.",
+        "Says nothing about the server; probe from a machine with another OpenSSL if the value matters.",
+    ),
+    Cause.PORT_BLOCKED_LOCALLY: Explanation(
+        "The network that we probe from blocks this port (usual for port 25).",
+        "Says nothing about the server; probe from a network that allows outgoing mail.",
+    ),
+    Cause.NO_IPV6_LOCALLY: Explanation(
+        "The server has only IPv6 addresses and this machine has no IPv6.",
+        "Says nothing about the server; probe from a network with IPv6.",
+    ),
+    Cause.RESOLVER_NOT_VALIDATING: Explanation(
+        "The DNS resolver in use does not check DNSSEC signatures.",
+        "Name a resolver that does (--resolver HOST:PORT).",
+    ),
+    Cause.NOT_APPLICABLE: Explanation(
+        "The question does not apply here.",
+        "Nothing to do: it does not count against the vendor.",
+    ),
+    Cause.NOT_PERMITTED: Explanation(
+        "Finding out needs a permission or an account that was not given.",
+        "Use an account of your own where the vendor allows it; nothing intrusive is done unasked.",
+    ),
+    Cause.BLOCKED_ADDRESS: Explanation(
+        "The name leads to a private or reserved address, which is not probed by default.",
+        "If the server is your own, allow it: --allow-private, or allow_private: true in mailrubric.yaml.",
+    ),
+    Cause.DEADLINE_EXCEEDED: Explanation(
+        "The time for this endpoint ran out before the answer came.",
+        "Try again with a longer deadline (--deadline).",
+    ),
+    Cause.PROBE_BUG: Explanation(
+        "The probe itself failed; this is a fault of Mailrubric.",
+        "Please report it with the transcript; the other results of this run are sound.",
+    ),
+}
+
+_SCORING: dict[str, Explanation] = {
+    "no_evidence": Explanation(
+        "Nothing is recorded about this yet.",
+        "Probe the vendor, or add a sourced fact to its profile.",
+    ),
+    "no_document": Explanation(
+        "The vendor claims it, but no report or certificate proves it.",
+        "Add the address of the document to the fact (document: …).",
+    ),
+}
+
+EXPLANATIONS: dict[str, Explanation] = {**{cause.value: words for cause, words in _PROBE.items()}, **_SCORING}
+"""Cause → explanation, for every cause that can stand in a report or a cell."""
+
+
+def explain(cause: str) -> Explanation:
+    """The words for a cause. One from a newer version that this one does not know is named, never guessed."""
+    known = EXPLANATIONS.get(cause)
+    if known is not None:
+        return known
+    return Explanation(f"There is no value ({short(cause)}).", "This version of Mailrubric does not know the cause.")
+
+
+def short(cause: str) -> str:
+    """A cause as two or three words for a table: ``connection refused``."""
+    words = cause.replace("_", " ")
+    for name, written in (
+        ("dns", "DNS"),
+        ("tls", "TLS"),
+        ("ipv6", "IPv6"),
+        ("nxdomain", "NXDOMAIN"),
+        ("servfail", "SERVFAIL"),
+    ):
+        words = " ".join(written if word == name else word for word in words.split(" "))
+    return words
