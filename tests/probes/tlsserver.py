@@ -1,0 +1,45 @@
+"""OpenSSL's TLS server on loopback, with the versions, suites and groups that a test asks for."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+
+from tests import needs
+from tests.probes.certificates import Served
+
+
+@contextlib.contextmanager
+def openssl_server(served: Served, *arguments: str) -> Iterator[int]:
+    """``openssl s_server`` over this certificate; yields its port once it listens."""
+    program = needs.require("openssl", "openssl")
+    command = [program, "s_server", "-accept", "127.0.0.1:0", "-cert", str(served.chain), "-key", str(served.key)]
+    command += ["-cert_chain", str(served.chain), *arguments]
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield _port(process, output.fileno())
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+
+
+def _port(process: subprocess.Popen[bytes], output: int) -> int:
+    """The port in the line ``ACCEPT 127.0.0.1:PORT``, which s_server prints once it listens."""
+    printed = b""
+    for _ in range(500):
+        with open(f"/proc/self/fd/{output}", "rb") as again:
+            printed = again.read()
+        match = re.search(rb"^ACCEPT .*:(\d+)\s*$", printed, re.MULTILINE)
+        if match:
+            return int(match.group(1))
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    raise RuntimeError(f"openssl s_server does not listen: {printed.decode(errors='replace')}")
