@@ -1,32 +1,66 @@
-"""The only module that opens sockets.
+"""A probe's only way to the outside: ``dial``, ``resolve``, ``http``.
 
-Probes never dial: they receive a ``Network`` and ask it to ``dial``, ``resolve`` or fetch over ``http``. It keeps
-one absolute deadline per endpoint, caps every reply, counts and spaces connections per address, stops an address
-at the first 421, refuses private addresses after resolution (the address is then pinned), and writes the transcript.
+Probes never dial: they receive a ``Network`` and ask it. It keeps one absolute deadline per endpoint, caps every
+reply, counts and spaces connections, stops an address at the first 421, refuses private addresses after resolution (the
+address is then pinned), and writes the transcript.
 
-One ``Network`` belongs to one endpoint in one run. What is shared between the endpoints of a run (DNS cache,
-connection counts per address, addresses that said 421, TLS contexts, trust anchors) lives in a ``Surroundings``.
+One ``Network`` belongs to one endpoint in one run. What is shared between the endpoints of a run (DNS cache, connection
+counts, addresses that said 421, TLS contexts) lives in a ``Surroundings``, which belongs to one event loop.
+
+The network layer is this module with ``probes.connection`` (TCP, TLS), ``probes.resolver`` (DNS) and
+``probes.fetch`` (HTTP over a ``Connection``); only ``connection`` and ``resolver`` open sockets, and nothing else does.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+import errno
+import ipaddress
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from probes.model import Endpoint, Step
+from probes.addresses import IPAddress, blocked_reason, host_name, literal
+from probes.connection import Connection, TLSSession, connect, tls_context
+from probes.model import Cause, Endpoint, Step, Unmeasured
+from probes.replies import printable
+from probes.resolver import Answer, Resolver
 
 if TYPE_CHECKING:
-    import dns.message
+    from OpenSSL import SSL
 
-    from probes.replies import Reply
+__all__ = [
+    "PORT_25_REFERENCES",
+    "Answer",
+    "Connection",
+    "HTTPResponse",
+    "Limits",
+    "Network",
+    "Options",
+    "Surroundings",
+    "TLSSession",
+]
 
 T = TypeVar("T")
+
+PORT_25_REFERENCES: tuple[tuple[str, int], ...] = (
+    ("gmail-smtp-in.l.google.com", 25),
+    ("outlook-com.olc.protection.outlook.com", 25),
+)
+"""Two hosts that everybody on the internet can connect to on port 25, unless his own network keeps him from it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """All caps in one place. Times in seconds, sizes in bytes."""
+    """All caps in one place. Times in seconds, sizes in bytes.
+
+    ``connections_per_address``, ``concurrent_per_address`` and ``spacing_mx`` count per address **and port**: a port is
+    a service of its own, and a provider's 587, 465 and 25 often share one address.
+    """
 
     deadline: float = 30.0
     connect_timeout: float = 8.0
@@ -48,8 +82,9 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Options:
-    """How this run may behave. ``resolver``: (host, port) or None for the system's. ``ca_file``: one more trust
-    anchor in PEM. ``vantage``: label of the place we measure from. ``own_server``: opt-in to intrusive steps."""
+    """How this run may behave. ``resolver``: (address, port) or None for the system's. ``ca_file``: one more trust
+    anchor in PEM. ``ehlo_name``: how we introduce ourselves; "" for this machine's own name. ``vantage``: label of the
+    place we measure from."""
 
     limits: Limits = Limits()
     allow_private: bool = False
@@ -60,69 +95,10 @@ class Options:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class TLSSession:
-    """What one full, non-verifying handshake showed. ``version`` as ``TLSv1.3``; ``cipher`` is the IANA name;
-    ``group`` e.g. ``x25519`` or "" when unknown; ``chain``: DER certificates as served, leaf first;
-    ``ocsp_staple``: DER or None; ``handshake_ms``: from ClientHello sent to our Finished sent."""
-
-    version: str
-    cipher: str
-    group: str
-    chain: tuple[bytes, ...]
-    ocsp_staple: bytes | None
-    alpn: str
-    handshake_ms: float
-
-
-class Connection:
-    """One TCP connection, plain at first. Made by ``Network.dial`` alone. Every method keeps the deadline and raises
-    ``Unmeasured`` with a cause; nothing else escapes."""
-
-    number: int
-    address: str
-    port: int
-    connect_ms: float
-    tls: TLSSession | None
-
-    @property
-    def buffered(self) -> bytes:
-        """Bytes received and not yet consumed."""
-        raise NotImplementedError
-
-    async def read_line(self, timeout: float | None = None) -> bytes:
-        """One line without its CRLF (a bare LF ends a line too)."""
-        raise NotImplementedError
-
-    async def read_reply(self, timeout: float | None = None) -> Reply:
-        """One complete SMTP-style reply (RFC 5321 §4.2.1), by ``probes.replies``."""
-        raise NotImplementedError
-
-    async def receive(self, at_most: int = 16384, timeout: float | None = None) -> bytes:
-        """Raw bytes; b"" at end of stream. For hand-made TLS records."""
-        raise NotImplementedError
-
-    async def send_line(self, line: str, *, shown: str | None = None) -> None:
-        """Send ``line`` + CRLF; ``shown`` replaces it in the transcript when it holds a secret."""
-        raise NotImplementedError
-
-    async def send(self, data: bytes, *, shown: str) -> None:
-        """Send raw bytes; the transcript gets ``shown``."""
-        raise NotImplementedError
-
-    async def start_tls(self, server_name: str, *, alpn: Sequence[str] = ()) -> TLSSession:
-        """A full handshake that does not verify. The caller must have dealt with ``buffered`` (never upgrade over
-        leftovers). Causes: ``tls_alert``, ``tls_handshake_error``, ``connection_reset``, ``deadline_exceeded``."""
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """Close at once, without waiting for close_notify. Safe to call twice."""
-        raise NotImplementedError
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class HTTPResponse:
     """``headers``: lower-case name → value (several joined by ", "). ``elapsed_ms``: request sent to headers read,
-    on an open connection. ``body`` is cut at ``Limits.http_bytes`` (``truncated`` says so)."""
+    on an open connection. ``body`` is cut at ``Limits.http_bytes`` (``truncated`` says so). ``tls``: the session, for
+    https."""
 
     url: str
     status: int
@@ -132,59 +108,394 @@ class HTTPResponse:
     truncated: bool
     elapsed_ms: float
     connect_ms: float
+    tls: TLSSession | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
-    """A DNS answer that arrived. ``exists`` is False for NXDOMAIN; ``records`` is empty for NXDOMAIN and NODATA.
-    ``authenticated``: the AD bit, meaningful only from a validating resolver. ``message``: for what else is needed."""
+@dataclasses.dataclass(slots=True)
+class _Place:
+    """Our manners at one address and port: how often we have connected, and whose turn it is."""
 
-    name: str
-    kind: str
-    exists: bool
-    records: tuple[str, ...]
-    authenticated: bool
-    message: dns.message.Message
+    turns: asyncio.Semaphore
+    dials: int = 0
+    next_dial: float = 0.0
+
+
+class Surroundings:
+    """What the endpoints of one run share. Belongs to one event loop; ``close`` it at the end of the run.
+
+    ``port_25_references``: hosts that show whether outbound port 25 works from here at all.
+    """
+
+    def __init__(
+        self, options: Options, *, port_25_references: tuple[tuple[str, int], ...] = PORT_25_REFERENCES
+    ) -> None:
+        self.options = options
+        self.resolver = Resolver(options.resolver, options.limits.dns_timeout)
+        self._port_25_references = port_25_references
+        self._places: dict[tuple[str, int], _Place] = {}
+        self._stopped: set[tuple[str, int]] = set()
+        self._contexts: dict[str, Any] = {}
+        self._port_25: asyncio.Task[bool] | None = None
+
+    def cached(self, key: str, make: Callable[[], T]) -> T:
+        """``make()``, made once in this run: for what is dear to build (trust anchors, TLS contexts)."""
+        if key not in self._contexts:
+            self._contexts[key] = make()
+        made: T = self._contexts[key]
+        return made
+
+    def tls_context(self) -> SSL.Context:
+        """The client context of all handshakes of this run."""
+        return self.cached("tls_context", tls_context)
+
+    def place(self, address: str, port: int, concurrent: int) -> _Place:
+        """The record of our manners at this address and port."""
+        if (address, port) not in self._places:
+            self._places[address, port] = _Place(asyncio.Semaphore(concurrent))
+        return self._places[address, port]
+
+    def stop(self, address: str, port: int) -> None:
+        """This address said 421: no more connections to it in this run. A private address (a lab) may house several
+        servers that know nothing of each other; there, only the port is left alone."""
+        self._stopped.add((address, port if _is_private(address) else 0))
+
+    def stopped(self, address: str, port: int) -> bool:
+        """Whether this address asked us to stop."""
+        return (address, 0) in self._stopped or (address, port) in self._stopped
+
+    async def port_25_blocked(self) -> bool:
+        """Whether outbound port 25 is closed from here: every reference host times out. Found out once per run."""
+        if self._port_25 is None:
+            self._port_25 = asyncio.create_task(self._try_port_25(), name="is port 25 blocked?")
+        return await asyncio.shield(self._port_25)
+
+    async def close(self) -> None:
+        """Give up what still runs in the background."""
+        if self._port_25 is not None and not self._port_25.done():
+            self._port_25.cancel()
+            await asyncio.gather(self._port_25, return_exceptions=True)
+        await self.resolver.close()
+
+    async def _try_port_25(self) -> bool:
+        blocked = await asyncio.gather(*(self._times_out(host, port) for host, port in self._port_25_references))
+        return bool(blocked) and all(blocked)
+
+    async def _times_out(self, host: str, port: int) -> bool:
+        until = asyncio.get_running_loop().time() + self.options.limits.connect_timeout
+        try:
+            addresses, _ = await self.resolver.addresses(host)
+            wire = await connect(str(addresses[0]), port, until)
+        except TimeoutError:
+            return True
+        except (Unmeasured, OSError):
+            return False  # no proof that the port is blocked: the name or this host may be the trouble
+        wire.transport.abort()
+        return False
+
+
+def _is_private(address: str) -> bool:
+    found = literal(address)
+    return found is not None and blocked_reason(found) is not None
 
 
 class Network:
-    """One endpoint's way to the outside."""
+    """One endpoint's way to the outside. Use as ``async with``, or ``close`` it: that closes its connections.
 
-    endpoint: Endpoint
-    options: Options
-    transcript: list[Step]
+    ``started``: loop time at which the deadline and the transcript begin; None for now.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        options: Options,
+        surroundings: Surroundings | None = None,
+        *,
+        started: float | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.options = options
+        self.surroundings = surroundings or Surroundings(options)
+        self.transcript: list[Step] = []
+        self.address = ""
+        """The address that was dialled last for this endpoint; "" before."""
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time() if started is None else started
+        self._deadline = self._started + options.limits.deadline
+        self._owns_surroundings = surroundings is None
+        self._connections: list[Connection] = []
+        self._dialled = 0
+        self._pinned: dict[str, IPAddress] = {}
+        self._unreachable: dict[tuple[str, int], Unmeasured] = {}
+        self._choosing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._shared: dict[str, asyncio.Task[Any]] = {}
+
+    async def __aenter__(self) -> Network:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection and end every shared conversation. Safe to call twice."""
+        tasks = [task for task in self._shared.values() if not task.done()]
+        for task in tasks:
+            task.cancel()
+        for connection in self._connections:
+            connection.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._connections:
+            await asyncio.sleep(0)  # lets the loop close the sockets
+        if self._owns_surroundings:
+            await self.surroundings.close()
+
+    # -- time and transcript --------------------------------------------------------------------------------------
 
     def note(self, text: str, connection: int = 0) -> None:
         """Add a remark to the transcript."""
-        raise NotImplementedError
+        self._record("note", printable(text, self.options.limits.transcript_text), connection)
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the probe of this endpoint began."""
+        return 1000 * (self._loop.time() - self._started)
 
     @property
     def remaining(self) -> float:
         """Seconds until the deadline; never negative."""
-        raise NotImplementedError
+        return max(0.0, self._deadline - self._loop.time())
 
-    async def dial(self, host: str, port: int) -> Connection:
-        """Connect to the pinned address of ``host``, or resolve and try its addresses in turn, then pin the first that
-        answers. Waits for its turn (concurrency, spacing)."""
-        raise NotImplementedError
+    def _record(self, direction: Literal["in", "out", "note"], text: str, connection: int) -> None:
+        """Add a step. ``text`` is printable already."""
+        limits = self.options.limits
+        if len(self.transcript) > limits.transcript_steps:
+            return
+        if len(self.transcript) == limits.transcript_steps:
+            direction, text, connection = "note", "the transcript is full; what follows is left out", 0
+        if len(text) > limits.transcript_text:
+            text = text[: limits.transcript_text] + "…"
+        self.transcript.append(Step(round(self.elapsed_ms, 3), direction, text, connection))
+
+    # -- names ----------------------------------------------------------------------------------------------------
 
     async def resolve(self, name: str, kind: str) -> Answer:
         """One DNS question. NXDOMAIN and NODATA are answers; SERVFAIL, REFUSED and silence raise ``Unmeasured``."""
-        raise NotImplementedError
+        return await self._before_deadline(self.surroundings.resolver.ask(name, kind), f"asking DNS for {kind} {name}")
 
     async def addresses(self, host: str) -> tuple[str, ...]:
         """IPv4 then IPv6 addresses of a host name or literal, after the private-address guard."""
-        raise NotImplementedError
+        return tuple(str(address) for address in await self._addresses(host))
+
+    async def _addresses(self, host: str) -> tuple[IPAddress, ...]:
+        found, remark = await self._before_deadline(
+            self.surroundings.resolver.addresses(host), f"looking up {printable(host, 80)}"
+        )
+        if remark:
+            self.note(f"{host}: {remark}")
+        if self.options.allow_private:
+            return found
+        allowed = []
+        reasons = []
+        for address in found:
+            reason = blocked_reason(address)
+            if reason is None:
+                allowed.append(address)
+            else:
+                reasons.append(f"{address} is {reason}")
+        for refusal in reasons:
+            self.note(f"{host}: {refusal}, not dialled")
+        if not allowed:
+            raise Unmeasured(Cause.BLOCKED_ADDRESS, "; ".join(reasons[:3]))
+        return tuple(allowed)
+
+    async def _before_deadline(self, work: Awaitable[T], doing: str) -> T:
+        limit = asyncio.timeout_at(self._deadline)
+        try:
+            async with limit:
+                return await work
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Unmeasured(Cause.DEADLINE_EXCEEDED, f"the deadline came while {doing}") from None
+
+    @property
+    def ehlo_name(self) -> str:
+        """How to introduce ourselves in EHLO: the configured name, else this machine's own when it is a full one, else
+        "" (then ``own_literal`` of the connection is due, RFC 5321 §4.1.4)."""
+        if self.options.ehlo_name:
+            return self.options.ehlo_name
+        name = socket.gethostname()
+        try:
+            return host_name(name) if "." in name and not name.endswith((".localdomain", ".local")) else ""
+        except ValueError:
+            return ""
+
+    # -- connections ----------------------------------------------------------------------------------------------
+
+    async def dial(self, host: str, port: int) -> Connection:
+        """Connect to the pinned address of ``host``, or resolve and try its addresses in turn, then pin the first that
+        answers. Waits for its turn (concurrency, spacing).
+
+        When every address fails, the cause is the first address's; the transcript holds a note on each. A host and port
+        that could not be reached are not tried again for this endpoint: the same cause is raised at once.
+        """
+        async with self._choosing[host] if host not in self._pinned else _no_lock:
+            if (host, port) in self._unreachable:
+                known = self._unreachable[host, port]
+                raise Unmeasured(known.cause, known.detail)
+            if host in self._pinned:
+                return await self._dial(self._pinned[host], port)
+            try:
+                return await self._dial_first(host, port)
+            except Unmeasured as problem:
+                if problem.cause is not Cause.DEADLINE_EXCEEDED:
+                    self._unreachable[host, port] = problem
+                raise
+
+    async def _dial_first(self, host: str, port: int) -> Connection:
+        problems: list[Unmeasured] = []
+        for address in await self._addresses(host):
+            try:
+                connection = await self._dial(address, port)
+            except Unmeasured as problem:
+                if problem.cause is Cause.DEADLINE_EXCEEDED and not problems:
+                    raise
+                self.note(f"{address} port {port}: {problem}")
+                problems.append(problem)
+                if self.remaining == 0:
+                    break
+            else:
+                self._pinned[host] = address
+                return connection
+        first = problems[0]
+        if first.cause is Cause.CONNECTION_TIMEOUT and port == 25 and not self.options.allow_private:
+            blocked = await self._before_deadline(
+                self.surroundings.port_25_blocked(), "finding out whether port 25 is blocked from here"
+            )
+            if blocked:
+                raise Unmeasured(Cause.PORT_BLOCKED_LOCALLY, "no connection to port 25 of any host works from here")
+        raise Unmeasured(first.cause, first.detail)
+
+    async def _dial(self, address: IPAddress, port: int) -> Connection:
+        text = str(address)
+        limits = self.options.limits
+        mx = self.endpoint.role == "mx"
+        place = self.surroundings.place(
+            text, port, limits.concurrent_per_address_mx if mx else limits.concurrent_per_address
+        )
+        self.address = text
+        await self._before_deadline(place.turns.acquire(), f"waiting for our turn at {text} port {port}")
+        try:
+            if self.surroundings.stopped(text, port):
+                raise Unmeasured(Cause.THROTTLED, f"{text} asked us to stop (421) earlier in this run")
+            if place.dials >= limits.connections_per_address:
+                raise Unmeasured(
+                    Cause.THROTTLED, f"our own limit of {limits.connections_per_address} connections per address"
+                )
+            if mx:
+                await self._before_deadline(
+                    asyncio.sleep(place.next_dial - self._loop.time()), f"keeping our distance from {text}"
+                )
+                place.next_dial = self._loop.time() + limits.spacing_mx
+            place.dials += 1
+            self._dialled += 1
+            number = self._dialled
+            until = min(self._deadline, self._loop.time() + limits.connect_timeout)
+            began = time.perf_counter()
+            try:
+                wire = await connect(text, port, until)
+            except OSError as error:
+                raise self._connect_failure(address, port, error) from None
+            connect_ms = 1000 * (time.perf_counter() - began)
+        except BaseException:
+            place.turns.release()
+            raise
+        connection = Connection(
+            wire,
+            number=number,
+            address=text,
+            port=port,
+            connect_ms=connect_ms,
+            deadline=self._deadline,
+            limits=limits,
+            greeting_timeout=limits.greeting_timeout_mx if mx else limits.greeting_timeout,
+            tls_context=self.surroundings.tls_context,
+            record=self._record,
+            released=place.turns.release,
+        )
+        self._connections.append(connection)
+        shown = f"[{text}]" if isinstance(address, ipaddress.IPv6Address) else text
+        self.note(f"connected to {shown}:{port} in {connect_ms:.1f} ms", number)
+        return connection
+
+    def _connect_failure(self, address: IPAddress, port: int, error: OSError) -> Unmeasured:
+        """The cause behind a failed connection (``TimeoutError`` is an ``OSError``)."""
+        if isinstance(error, TimeoutError):
+            if self.remaining == 0:
+                return Unmeasured(Cause.DEADLINE_EXCEEDED, f"the deadline came while connecting to {address}")
+            return Unmeasured(Cause.CONNECTION_TIMEOUT, f"no connection to {address} port {port} in time")
+        six = isinstance(address, ipaddress.IPv6Address)
+        match error.errno:
+            case errno.ECONNREFUSED:
+                return Unmeasured(Cause.CONNECTION_REFUSED, f"{address} port {port}")
+            case errno.ECONNRESET | errno.EPIPE | errno.ECONNABORTED:
+                return Unmeasured(Cause.CONNECTION_RESET, f"{address} reset the connection at once")
+            case errno.EADDRNOTAVAIL | errno.ENETUNREACH | errno.EAFNOSUPPORT if six:
+                return Unmeasured(Cause.NO_IPV6_LOCALLY, "this machine has no way to the IPv6 internet")
+            case errno.EPERM | errno.EACCES | errno.ENETUNREACH:
+                return Unmeasured(Cause.PORT_BLOCKED_LOCALLY, f"this machine may not connect to port {port}")
+            case errno.EHOSTUNREACH | errno.EHOSTDOWN:
+                return Unmeasured(Cause.CONNECTION_TIMEOUT, f"no route to host {address}")
+        return Unmeasured(Cause.CONNECTION_TIMEOUT, f"{address} port {port}: {printable(str(error), 200)}")
+
+    def throttled(self, address: str) -> None:
+        """Remember that this address asked us to stop (421): every later dial to it raises ``throttled``."""
+        self.surroundings.stop(address, self.endpoint.port)
+        self.note(f"{address} asks us to stop; no more connections to it in this run")
+
+    # -- more -----------------------------------------------------------------------------------------------------
 
     async def http(self, url: str, *, method: str = "GET", headers: dict[str, str] | None = None) -> HTTPResponse:
-        """One request without following redirects, certificate not verified here (trust is a metric of its own)."""
-        raise NotImplementedError
+        """One request without following redirects, certificate not verified here (trust is a metric of its own).
+
+        ``ValueError`` for a URL that is not http or https or has no valid host or port.
+        """
+        from probes.fetch import fetch
+
+        return await self._before_deadline(fetch(self, url, method, headers or {}), f"fetching {printable(url, 200)}")
 
     async def once(self, key: str, make: Callable[[], Awaitable[T]]) -> T:
         """Run ``make`` once for this endpoint and give every caller the same result or the same exception, so that
-        several probes share one conversation."""
-        raise NotImplementedError
+        several probes share one conversation. A caller that is cancelled takes nothing from the others; the work
+        itself ends with the network."""
+        task = self._shared.get(key)
+        if task is None:
+            task = self._shared[key] = asyncio.create_task(_run(make), name=f"{key} of {self.endpoint.key}")
+            task.add_done_callback(_retrieve)
+        try:
+            result: T = await asyncio.shield(task)
+        except Unmeasured as problem:
+            raise Unmeasured(problem.cause, problem.detail) from None
+        return result
 
-    def throttled(self, address: str) -> None:
-        """Remember that this address asked us to stop (421): every later dial to it in this run raises ``throttled``."""
-        raise NotImplementedError
+
+async def _run(make: Callable[[], Awaitable[T]]) -> T:
+    return await make()
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Look at the task's exception, so that asyncio does not complain when every caller has gone."""
+    if not task.cancelled():
+        task.exception()
+
+
+class _NoLock:
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+_no_lock = _NoLock()

@@ -1,0 +1,600 @@
+"""One TCP connection with our own buffer, our own limits and TLS over memory BIOs. Network layer: opens sockets.
+
+Made by ``probes.network.Network.dial`` alone. Why not asyncio's streams: their reader keeps bytes that came before a
+TLS upgrade and hands them out as if they had come after it, their TLS close can wait for 30 seconds, and their limits
+do not bound a conversation. Here the buffer is ours, so leftovers before an upgrade are seen; reading stops while the
+buffer is full; and every wait ends at the step's timeout or at the endpoint's deadline, whichever is first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import errno
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
+
+from probes.model import Cause, Unmeasured
+from probes.replies import Reply, ReplyCollector, printable, take_line
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+    from probes.network import Limits
+
+BUFFER_BYTES = 64 * 1024
+"""Reading from the socket pauses while this much waits to be consumed."""
+
+_CHUNK_BYTES = 16 * 1024
+_RECORD_TYPES = range(0x14, 0x19)
+_ALERTS = {
+    0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 21: "decryption_failed", 22: "record_overflow",
+    30: "decompression_failure", 40: "handshake_failure", 41: "no_certificate", 42: "bad_certificate",
+    43: "unsupported_certificate", 44: "certificate_revoked", 45: "certificate_expired", 46: "certificate_unknown",
+    47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error", 51: "decrypt_error",
+    60: "export_restriction", 70: "protocol_version", 71: "insufficient_security", 80: "internal_error",
+    86: "inappropriate_fallback", 90: "user_canceled", 100: "no_renegotiation", 109: "missing_extension",
+    110: "unsupported_extension", 111: "certificate_unobtainable", 112: "unrecognized_name",
+    113: "bad_certificate_status_response", 114: "bad_certificate_hash_value", 115: "unknown_psk_identity",
+    116: "certificate_required", 120: "no_application_protocol", 121: "ech_required",
+}  # fmt: skip
+_OUR_LIMITS = (
+    "no protocols available",
+    "no ciphers available",
+    "unsupported protocol",
+    "version too low",
+    "dh key too small",
+    "ee key too small",
+    "ca key too small",
+    "ca md too weak",
+    "unsafe legacy renegotiation disabled",
+    "legacy sigalg disallowed",
+    "no suitable groups",
+    "no suitable key share",
+    "no suitable signature algorithm",
+    "unknown certificate type",
+    "unsupported certificate type",
+    "unsupported algorithm",
+)
+"""Reasons of OpenSSL that speak of what our own TLS library can or may do, not of what the server did wrong."""
+
+_FATAL = 2
+
+
+def alert_name(number: int) -> str:
+    """The name of a TLS alert (IANA TLS Alerts registry), such as ``handshake_failure``."""
+    return _ALERTS.get(number, f"alert {number}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TLSSession:
+    """What one full, non-verifying handshake showed. ``version`` as ``TLSv1.3``; ``cipher`` is the IANA name;
+    ``group`` e.g. ``x25519`` or "" when unknown; ``chain``: DER certificates as served, leaf first;
+    ``ocsp_staple``: DER or None; ``handshake_ms``: from ClientHello sent to our Finished sent."""
+
+    version: str
+    cipher: str
+    group: str
+    chain: tuple[bytes, ...]
+    ocsp_staple: bytes | None
+    alpn: str
+    handshake_ms: float
+
+
+Recorder = Callable[[Literal["in", "out", "note"], str, int], None]
+"""Writes one step of the transcript: direction, text, number of the connection."""
+
+
+class _Wire(asyncio.BufferedProtocol):
+    """The socket's side: received bytes, up to ``BUFFER_BYTES``, and how the connection ended."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.ended = False
+        self.lost = False
+        self.error: Exception | None = None
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport | None = None
+        self._chunk = bytearray(_CHUNK_BYTES)
+        self._paused = False
+        self._may_write = True
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport, once connected."""
+        if self._transport is None:
+            raise RuntimeError("not connected")
+        return self._transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio calls this once."""
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("a stream transport is needed")
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Where the event loop puts what it reads."""
+        return self._chunk
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """``nbytes`` have arrived."""
+        self.received += memoryview(self._chunk)[:nbytes]
+        if len(self.received) >= BUFFER_BYTES and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """The peer will send no more; we may still."""
+        self.ended = True
+        self._wake()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone: reset (``exc``) or closed by us."""
+        self.ended = True
+        self.lost = True
+        self.error = exc
+        if not self.gone.done():
+            self.gone.set_result(None)
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """The peer takes our bytes too slowly."""
+        self._may_write = False
+
+    def resume_writing(self) -> None:
+        """There is room again."""
+        self._may_write = True
+        self._wake()
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the transport takes more bytes now."""
+        return self._may_write or self.lost
+
+    def consumed(self) -> None:
+        """Tell that ``received`` has shrunk, so that reading goes on."""
+        if self._paused and not self.ended and len(self.received) < BUFFER_BYTES:
+            self._paused = False
+            self.transport.resume_reading()
+
+    async def changed(self, until: float) -> None:
+        """Wait until something has happened; ``TimeoutError`` at the loop time ``until``."""
+        if self._waiter is not None:
+            raise RuntimeError("two tasks wait for one connection")
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        alarm = loop.call_at(until, _expire, waiter)
+        try:
+            await waiter
+        finally:
+            alarm.cancel()
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
+
+
+class Connection:
+    """One TCP connection, plain at first. Made by ``Network.dial`` alone. Every method keeps the deadline and raises
+    ``Unmeasured`` with a cause; nothing else escapes (but ``CancelledError``).
+
+    Which cause a wait ends with:
+
+    ======================================================  ==================================================
+    the endpoint's deadline, in whatever step               ``deadline_exceeded``
+    the step's own timeout: connecting                      ``connection_timeout``
+    the step's own timeout: the first line or reply         ``greeting_timeout``
+    the step's own timeout: anything later, TLS, HTTP       ``deadline_exceeded`` (the detail names the step)
+    the peer resets or closes, in whatever step             ``connection_reset`` (the detail names the step)
+    ======================================================  ==================================================
+    """
+
+    def __init__(
+        self,
+        wire: _Wire,
+        *,
+        number: int,
+        address: str,
+        port: int,
+        connect_ms: float,
+        deadline: float,
+        limits: Limits,
+        greeting_timeout: float,
+        tls_context: Callable[[], SSL.Context],
+        record: Recorder,
+        released: Callable[[], None],
+    ) -> None:
+        self.number = number
+        self.address = address
+        self.port = port
+        self.connect_ms = connect_ms
+        self.tls: TLSSession | None = None
+        self._wire = wire
+        self._deadline = deadline
+        self._limits = limits
+        self._greeting_timeout = greeting_timeout
+        self._tls_context = tls_context
+        self._record = record
+        self._released: Callable[[], None] | None = released
+        self._greeted = False
+        self._ssl: SSL.Connection | None = None
+        self._decrypted = bytearray()
+        self._alert: int | None = None
+        self._staple: bytes | None = None
+
+    async def __aenter__(self) -> Connection:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def local_address(self) -> str:
+        """Our own address on this connection; "" when the system does not tell."""
+        name = self._wire.transport.get_extra_info("sockname")
+        return str(name[0]) if name else ""
+
+    @property
+    def buffered(self) -> bytes:
+        """Bytes received and not yet consumed."""
+        return bytes(self._buffer)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the peer has closed its side and everything it sent has been consumed."""
+        return self._wire.ended and not self._buffer and not self._wire.received
+
+    async def read_line(self, timeout: float | None = None) -> bytes:
+        """One line without its CRLF (a bare LF ends a line too). Recorded in the transcript."""
+        line = await self._line(self._until(timeout))
+        self._greeted = True
+        return line
+
+    async def read_reply(self, timeout: float | None = None) -> Reply:
+        """One complete SMTP-style reply (RFC 5321 §4.2.1), by ``probes.replies``. ``timeout`` is for all its lines."""
+        until = self._until(timeout)
+        collector = ReplyCollector(self._limits.reply_lines, self._limits.reply_bytes)
+        reply = None
+        while reply is None:
+            reply = collector.add(await self._line(until))
+        self._greeted = True
+        return reply
+
+    async def read_exactly(self, count: int, timeout: float | None = None) -> bytes:
+        """Exactly ``count`` bytes, for the literals of IMAP and ManageSieve. More than ``Limits.reply_bytes`` raises
+        ``reply_too_long``."""
+        if count > self._limits.reply_bytes:
+            raise Unmeasured(Cause.REPLY_TOO_LONG, f"the server announces {count} bytes in one piece")
+        until = self._until(timeout)
+        while len(self._buffer) < count:
+            if not await self._more(until, "reading"):
+                raise self._closed("in the middle of a reply")
+        data = bytes(self._buffer[:count])
+        self._consume(count)
+        self._record("in", printable(data), self.number)
+        return data
+
+    async def receive(self, at_most: int = 16384, timeout: float | None = None) -> bytes:
+        """Raw bytes; b"" at end of stream. For hand-made TLS records and HTTP; not recorded in the transcript."""
+        self._greeted = True  # whoever reads raw bytes waits for no greeting
+        if not self._buffer and not await self._more(self._until(timeout), "waiting for bytes"):
+            if self._wire.error is not None:
+                raise self._closed("while waiting for bytes")
+            return b""
+        data = bytes(self._buffer[:at_most])
+        self._consume(len(data))
+        return data
+
+    async def send_line(self, line: str, *, shown: str | None = None) -> None:
+        """Send ``line`` + CRLF; ``shown`` replaces it in the transcript when it holds a secret.
+
+        ``ValueError`` when ``line`` holds a line end itself: nothing from outside may become a second command.
+        """
+        if "\r" in line or "\n" in line:
+            raise ValueError("a line to send must not hold line ends")
+        await self.send(line.encode("utf-8") + b"\r\n", shown=line if shown is None else shown)
+
+    async def send(self, data: bytes, *, shown: str) -> None:
+        """Send raw bytes; the transcript gets ``shown``."""
+        self._record("out", printable(shown), self.number)
+        if self._ssl is None:
+            self._write(data)
+        else:
+            from OpenSSL import SSL
+
+            try:
+                self._ssl.sendall(data)
+            except SSL.Error as error:
+                raise self._tls_failure(error, "while sending") from None
+            self._flush()
+        until = self._until(self._limits.read_timeout)
+        while not self._wire.may_write:
+            await self._wait(until, "sending")
+
+    async def start_tls(self, server_name: str, *, alpn: Sequence[str] = ()) -> TLSSession:
+        """A full handshake that does not verify. The caller must have dealt with ``buffered`` (never upgrade over
+        leftovers: ``protocol_error``). ``server_name`` goes into SNI unless it is an IP address.
+
+        Causes: ``tls_alert`` (the detail names the alert), ``tls_handshake_error`` (also: the server answered in plain
+        text), ``tls_client_unsupported`` (our TLS library cannot do what the server chose), ``connection_reset``,
+        ``deadline_exceeded``.
+        """
+        from OpenSSL import SSL
+
+        from probes.addresses import host_name, literal
+
+        if self._ssl is not None:
+            raise RuntimeError("this connection has TLS already")
+        if self.buffered:
+            raise Unmeasured(Cause.PROTOCOL_ERROR, f"bytes before the TLS upgrade: {printable(self.buffered, 200)!r}")
+        until = self._until(self._limits.read_timeout)
+        tls = SSL.Connection(self._tls_context(), None)
+        tls.set_app_data(self)
+        tls.set_connect_state()
+        if server_name and literal(server_name) is None:
+            try:
+                tls.set_tlsext_host_name(host_name(server_name).encode("ascii"))
+            except ValueError as error:
+                raise Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, f"no name to put into SNI: {error}") from None
+        if alpn:
+            tls.set_alpn_protos([protocol.encode("ascii") for protocol in alpn])
+        tls.request_ocsp()
+        self._ssl = tls
+        began = time.perf_counter()
+        first = b""
+        while True:
+            try:
+                tls.do_handshake()
+            except SSL.WantReadError:
+                self._flush()
+            except SSL.Error as error:
+                self._flush()
+                raise self._tls_failure(error, "during the TLS handshake") from None
+            else:
+                self._flush()
+                break
+            if not self._wire.received:
+                if self._wire.ended:
+                    raise self._closed("during the TLS handshake")
+                await self._wait(until, "the TLS handshake")
+            if len(first) < 5:
+                first += bytes(self._wire.received[:200])
+                if first[0] not in _RECORD_TYPES:
+                    raise self._plain_text(first)
+            self._feed()
+        self.tls = self._session(tls, 1000 * (time.perf_counter() - began))
+        self._record("note", f"TLS {self.tls.version} {self.tls.cipher} {self.tls.group}".rstrip(), self.number)
+        return self.tls
+
+    async def close(self) -> None:
+        """Close at once, without waiting for close_notify. Safe to call twice."""
+        self.abort()
+        await asyncio.shield(self._wire.gone)  # the loop reports the loss in its next round
+
+    def abort(self) -> None:
+        """Close at once, for callers that cannot wait."""
+        released, self._released = self._released, None
+        if released is not None:
+            self._wire.transport.abort()
+            if self._ssl is not None:
+                self._ssl.set_app_data(None)
+            released()
+
+    # -- waiting --------------------------------------------------------------------------------------------------
+
+    def _until(self, timeout: float | None) -> float:
+        """Loop time at which the step that begins now must have ended."""
+        if timeout is None:
+            timeout = self._limits.read_timeout if self._greeted else self._greeting_timeout
+        return min(self._deadline, asyncio.get_running_loop().time() + timeout)
+
+    async def _wait(self, until: float, doing: str) -> None:
+        try:
+            await self._wire.changed(until)
+        except TimeoutError:
+            raise self._late(until, doing) from None
+
+    def _late(self, until: float, doing: str) -> Unmeasured:
+        if until >= self._deadline:
+            return Unmeasured(Cause.DEADLINE_EXCEEDED, f"the deadline came while {doing}")
+        shaking_hands = self._ssl is not None and self.tls is None
+        if not self._greeted and not shaking_hands:
+            return Unmeasured(Cause.GREETING_TIMEOUT, "no complete greeting in time")
+        return Unmeasured(Cause.DEADLINE_EXCEEDED, f"the step took too long: {doing}")
+
+    async def _line(self, until: float) -> bytes:
+        while True:
+            line = take_line(self._buffer, self._limits.line_bytes)
+            if line is not None:
+                self._wire.consumed()
+                self._record("in", printable(line), self.number)
+                return line
+            if not await self._more(until, "waiting for a reply"):
+                raise self._closed("in the middle of a line" if self._buffer else "while we waited for a reply")
+
+    async def _more(self, until: float, doing: str) -> bool:
+        """Wait for more bytes in the buffer; False at the end of the stream."""
+        if self._ssl is None:
+            if self._wire.ended:
+                return False
+            size = len(self._wire.received)
+            await self._wait(until, doing)
+            return not self._wire.ended or len(self._wire.received) > size
+        return await self._more_decrypted(until, doing)
+
+    async def _more_decrypted(self, until: float, doing: str) -> bool:
+        from OpenSSL import SSL
+
+        tls = self._ssl
+        if tls is None:
+            raise RuntimeError("no TLS on this connection")
+        while True:
+            try:
+                self._decrypted += tls.recv(_CHUNK_BYTES)
+                return True
+            except SSL.WantReadError:
+                self._flush()
+            except (SSL.ZeroReturnError, SSL.SysCallError):
+                return False
+            except SSL.Error as error:
+                raise self._tls_failure(error, f"while {doing}") from None
+            if self._wire.received:
+                self._feed()
+            elif self._wire.ended:
+                return False
+            else:
+                await self._wait(until, doing)
+
+    # -- bytes ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _buffer(self) -> bytearray:
+        return self._wire.received if self._ssl is None else self._decrypted
+
+    def _consume(self, count: int) -> None:
+        del self._buffer[:count]
+        self._wire.consumed()
+
+    def _feed(self) -> None:
+        """Give what has arrived to the TLS library."""
+        if self._ssl is not None and self._wire.received:
+            self._ssl.bio_write(bytes(self._wire.received))
+            self._wire.received.clear()
+            self._wire.consumed()
+
+    def _flush(self) -> None:
+        """Send what the TLS library wants sent."""
+        from OpenSSL import SSL
+
+        if self._ssl is None:
+            return
+        while True:
+            try:
+                data = self._ssl.bio_read(_CHUNK_BYTES)
+            except SSL.WantReadError:
+                return
+            if not self._wire.lost:
+                self._wire.transport.write(data)
+
+    def _write(self, data: bytes) -> None:
+        if self._wire.lost:
+            raise self._closed("before we could send")
+        self._wire.transport.write(data)
+
+    # -- what went wrong ------------------------------------------------------------------------------------------
+
+    def _closed(self, when: str) -> Unmeasured:
+        error = self._wire.error
+        if isinstance(error, OSError) and error.errno == errno.ETIMEDOUT:
+            return Unmeasured(Cause.CONNECTION_TIMEOUT, f"the connection timed out {when}")
+        how = "reset" if error is not None else "closed"
+        return Unmeasured(Cause.CONNECTION_RESET, f"the server {how} the connection {when}")
+
+    def _plain_text(self, first: bytes) -> Unmeasured:
+        return Unmeasured(
+            Cause.TLS_HANDSHAKE_ERROR, f"the server answered in plain text where TLS was due: {printable(first, 100)!r}"
+        )
+
+    def _tls_failure(self, error: SSL.Error, when: str) -> Unmeasured:
+        """The cause behind an error of the TLS library: an alert the peer sent, our own limits, or an invalid peer."""
+        from OpenSSL import SSL
+
+        if self._alert is not None:
+            if self._alert == 0:
+                return Unmeasured(Cause.CONNECTION_RESET, f"the server closed TLS {when}")
+            return Unmeasured(Cause.TLS_ALERT, f"{alert_name(self._alert)} {when}")
+        if isinstance(error, (SSL.ZeroReturnError, SSL.SysCallError)):
+            return self._closed(when)
+        reason = "; ".join(str(entry[-1]) for entry in error.args[0]) if error.args and error.args[0] else str(error)
+        reason = printable(reason, 200)
+        if any(limit in reason for limit in _OUR_LIMITS):
+            return Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, f"{reason} {when}")
+        return Unmeasured(Cause.TLS_HANDSHAKE_ERROR, f"{reason} {when}")
+
+    # -- what the handshake showed --------------------------------------------------------------------------------
+
+    def alert_received(self, level: int, number: int) -> None:
+        """The TLS library tells that the peer sent an alert."""
+        if level == _FATAL or number == 0:
+            self._alert = number
+        else:
+            self._record("note", f"TLS warning from the server: {alert_name(number)}", self.number)
+
+    def staple_received(self, staple: bytes) -> None:
+        """The TLS library tells that the peer stapled an OCSP response (DER)."""
+        self._staple = staple or None
+
+    def _session(self, tls: SSL.Connection, handshake_ms: float) -> TLSSession:
+        from OpenSSL import crypto
+
+        from probes.suites import iana_name
+
+        chain = tls.get_peer_cert_chain() or []
+        return TLSSession(
+            version=tls.get_protocol_version_name(),
+            cipher=iana_name(tls.get_cipher_name() or ""),
+            group=_group(tls),
+            chain=tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in chain),
+            ocsp_staple=self._staple,
+            alpn=tls.get_alpn_proto_negotiated().decode("ascii", "backslashreplace"),
+            handshake_ms=handshake_ms,
+        )
+
+
+def _group(tls: SSL.Connection) -> str:
+    """The key exchange group, "" when there was none (RSA key exchange) or pyOpenSSL cannot tell (before 25.1)."""
+    group_name = getattr(tls, "get_group_name", None)
+    return (group_name() or "") if group_name is not None else ""
+
+
+def tls_context() -> SSL.Context:
+    """A context that verifies nothing and accepts whatever our TLS library can do, so that it is the server that
+    shapes the result: TLS 1.0 and later, security level 0, old servers without secure renegotiation. Suites without
+    a certificate are not offered, since mail servers would choose them. Costs about a millisecond: build it once.
+    """
+    from OpenSSL import SSL
+
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_verify(SSL.VERIFY_NONE)
+    context.set_cipher_list(b"ALL:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0")
+    context.set_min_proto_version(SSL.TLS1_VERSION)
+    context.set_options(getattr(SSL, "OP_LEGACY_SERVER_CONNECT", 0x4))
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_info_callback(_heard)
+    context.set_ocsp_client_callback(_stapled)
+    return context
+
+
+def _heard(tls: SSL.Connection, where: int, value: int) -> None:
+    if where & 0x4000 and where & 0x4:  # SSL_CB_ALERT and SSL_CB_READ: an alert from the peer
+        connection = tls.get_app_data()
+        if isinstance(connection, Connection):
+            connection.alert_received(value >> 8, value & 0xFF)
+
+
+def _stapled(tls: SSL.Connection, staple: bytes, data: object | None) -> bool:
+    connection = tls.get_app_data()
+    if isinstance(connection, Connection):
+        connection.staple_received(staple)
+    return True
+
+
+async def connect(address: str, port: int, until: float) -> _Wire:
+    """Open a TCP connection to a literal address (names never get here). ``OSError`` or ``TimeoutError`` when not."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout_at(until):
+        _, wire = await loop.create_connection(_Wire, address, port)
+    return wire

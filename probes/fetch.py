@@ -1,0 +1,166 @@
+"""HTTP/1.1 and HTTP/2 over a ``Connection``, by httpcore; imported only when something is fetched.
+
+httpcore gets a stream that is connected already, so address guard, pinning, manners, deadline and TLS are the
+network's own, and the time of a request can be told from the time of its connection.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpcore
+
+from probes.addresses import host_name, literal
+from probes.model import Cause, Unmeasured
+from probes.network import HTTPResponse
+from probes.replies import printable
+
+if TYPE_CHECKING:
+    from probes.network import Connection, Network
+
+USER_AGENT = "mailrubric-probe"
+_HEADER_CHARACTERS = 64 * 1024
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A ``Connection`` as httpcore wants to see one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._connection.receive(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if buffer:
+            await self._connection.send(buffer, shown=f"({len(buffer)} bytes of HTTP)")
+
+    async def aclose(self) -> None:
+        await self._connection.close()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        raise RuntimeError("TLS begins before httpcore gets the stream")
+
+    def get_extra_info(self, info: str) -> Any:
+        return None
+
+
+def split_url(url: str) -> tuple[str, str, int, str]:
+    """Scheme, host, port and request target of an http or https URL. ``ValueError`` says what is wrong with it."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"{printable(url, 100)!r} is neither http nor https")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a URL with a user name or password is not fetched")
+    if not parts.hostname:
+        raise ValueError(f"{printable(url, 100)!r} names no host")
+    host = parts.hostname
+    address = literal(host)
+    host = str(address) if address is not None else host_name(host)
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{printable(url, 100)!r} has no valid port") from None
+    if port == 0:
+        raise ValueError(f"{printable(url, 100)!r} has no valid port")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not target.isascii() or any(ord(character) <= 0x20 or character == "\x7f" for character in target):
+        raise ValueError(f"{printable(url, 100)!r} has characters that a URL must escape")
+    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80), target
+
+
+async def fetch(network: Network, url: str, method: str, headers: dict[str, str]) -> HTTPResponse:
+    """One request and its response, by ``Network.http``."""
+    scheme, host, port, target = split_url(url)
+    connection = await network.dial(host, port)
+    async with connection:
+        alpn = ""
+        if scheme == "https":
+            alpn = (await connection.start_tls(host, alpn=("h2", "http/1.1"))).alpn
+        return await _exchange(network, connection, url, (scheme, host, port, target), method, headers, alpn == "h2")
+
+
+async def _exchange(
+    network: Network,
+    connection: Connection,
+    url: str,
+    parts: tuple[str, str, int, str],
+    method: str,
+    headers: dict[str, str],
+    http2: bool,
+) -> HTTPResponse:
+    scheme, host, port, target = parts
+    origin = httpcore.Origin(scheme.encode(), host.encode(), port)
+    stream = _Stream(connection)
+    http: httpcore.AsyncHTTP2Connection | httpcore.AsyncHTTP11Connection
+    http = httpcore.AsyncHTTP2Connection(origin, stream) if http2 else httpcore.AsyncHTTP11Connection(origin, stream)
+    bracketed = f"[{host}]" if ":" in host else host
+    default_port = port == (443 if scheme == "https" else 80)
+    sent = {
+        "host": bracketed if default_port else f"{bracketed}:{port}",
+        "user-agent": USER_AGENT,
+        "accept": "*/*",
+        "accept-encoding": "identity",
+    } | {name.lower(): value for name, value in headers.items()}
+    limit = network.options.limits.read_timeout
+    request = httpcore.Request(
+        method=method,
+        url=httpcore.URL(scheme=scheme.encode(), host=host.encode(), port=port, target=target.encode()),
+        headers=list(sent.items()),
+        extensions={"timeout": {"read": limit, "write": limit}},
+    )
+    network.note(f"{method} {url}", connection.number)
+    began = time.perf_counter()
+    try:
+        response = await http.handle_async_request(request)
+        elapsed_ms = 1000 * (time.perf_counter() - began)
+        received = _headers(response.headers)
+        version = response.extensions.get("http_version", b"HTTP/2").decode("ascii", "backslashreplace")
+        network.note(f"{version} {response.status}", connection.number)
+        body, truncated = await _body(response, network.options.limits.http_bytes)
+    except httpcore.RemoteProtocolError as error:
+        if connection.ended:
+            raise Unmeasured(Cause.CONNECTION_RESET, "the server closed the connection before its response") from None
+        raise Unmeasured(Cause.PROTOCOL_ERROR, f"not HTTP: {printable(str(error), 200)}") from None
+    except httpcore.LocalProtocolError as error:
+        raise Unmeasured(Cause.PROTOCOL_ERROR, printable(str(error), 200)) from None
+    return HTTPResponse(
+        url=url,
+        status=response.status,
+        http_version=version,
+        headers=received,
+        body=body,
+        truncated=truncated,
+        elapsed_ms=elapsed_ms,
+        connect_ms=connection.connect_ms,
+        tls=connection.tls,
+    )
+
+
+def _headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Lower-case name → value, printable; several values joined by ", "."""
+    joined: dict[str, str] = {}
+    size = 0
+    for raw_name, raw_value in headers:
+        size += len(raw_name) + len(raw_value)
+        if size > _HEADER_CHARACTERS:
+            raise Unmeasured(Cause.REPLY_TOO_LONG, f"more than {_HEADER_CHARACTERS} bytes of headers")
+        name = printable(raw_name).lower()
+        value = printable(raw_value, _HEADER_CHARACTERS)
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
+
+
+async def _body(response: httpcore.Response, at_most: int) -> tuple[bytes, bool]:
+    body = bytearray()
+    async for chunk in response.aiter_stream():
+        body += chunk
+        if len(body) > at_most:
+            return bytes(body[:at_most]), True
+    return bytes(body), False

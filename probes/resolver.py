@@ -1,0 +1,249 @@
+"""DNS for one run: literal addresses, ``localhost``, the system's hosts file, then dnspython. Network layer: opens
+sockets.
+
+``getaddrinfo`` is never used: its look-ups run in a small pool of threads and cannot be cancelled, so a few dead names
+would delay every healthy one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from probes.addresses import IPAddress, host_name, is_localhost, literal
+from probes.model import Cause, Unmeasured
+from probes.replies import printable
+
+if TYPE_CHECKING:
+    import dns.asyncresolver
+    import dns.message
+    import dns.rdata
+
+_HOSTS_FILE_BYTES = 1024 * 1024
+_PAYLOAD_BYTES = 1232  # DNS flag day 2020: fits into one packet everywhere
+_NAME_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset('"\\@$();')
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """A DNS answer that arrived. ``exists`` is False for NXDOMAIN; ``records`` is empty for NXDOMAIN and NODATA.
+    ``authenticated``: the AD bit, meaningful only from a validating resolver. ``message``: for what else is needed.
+
+    ``records`` are in the order of the answer and in presentation form ("10 mx.example.com."), but for TXT, where the
+    strings of a record are joined without quotes (RFC 7208 §3.3) and bytes that are not UTF-8 are escaped.
+    """
+
+    name: str
+    kind: str
+    exists: bool
+    records: tuple[str, ...]
+    authenticated: bool
+    message: dns.message.Message
+
+
+class Resolver:
+    """DNS questions of one run, each asked once. Belongs to one event loop.
+
+    ``server``: (address, port) to ask instead of the system's name servers; the hosts file is then not read either.
+    ``timeout``: seconds for one question with all its retries.
+    """
+
+    def __init__(self, server: tuple[str, int] | None, timeout: float) -> None:
+        self._server = server
+        self._timeout = timeout
+        self._resolver: dns.asyncresolver.Resolver | None = None
+        self._questions: dict[tuple[str, str], asyncio.Task[Answer]] = {}
+        self._hosts: dict[str, list[str]] | None = None
+
+    async def ask(self, name: str, kind: str) -> Answer:
+        """The answer to one question, from the cache when it was asked before in this run. Failures are not kept."""
+        key = (_question_name(name), kind.upper())
+        task = self._questions.get(key)
+        if task is None or task.cancelled() or (task.done() and task.exception() is not None):
+            task = self._questions[key] = asyncio.create_task(self._ask(*key), name=f"DNS {key[1]} {key[0]}")
+            task.add_done_callback(_retrieve)
+        try:
+            return await asyncio.shield(task)
+        except Unmeasured as problem:
+            raise Unmeasured(problem.cause, problem.detail) from None
+
+    async def addresses(self, host: str) -> tuple[tuple[IPAddress, ...], str]:
+        """IPv4, then IPv6 addresses of a literal or a name, in the order of the answers; and a remark, if any.
+
+        Raises ``Unmeasured``: ``dns_nxdomain`` also for a name without any address and for what can be no name.
+        """
+        given = literal(host)
+        if given is not None:
+            return (given,), ""
+        try:
+            name = host_name(host)
+        except ValueError as error:
+            raise Unmeasured(Cause.DNS_NXDOMAIN, f"{printable(host, 80)!r} is no host name: {error}") from None
+        if is_localhost(name):
+            return (_address("127.0.0.1"), _address("::1")), ""
+        if self._server is None:
+            written = [address for text in self._hosts_file().get(name, ()) if (address := literal(text)) is not None]
+            if written:
+                return tuple(sorted(written, key=lambda address: address.version)), "from the hosts file"
+        results = await asyncio.gather(self.ask(name, "A"), self.ask(name, "AAAA"), return_exceptions=True)
+        found: list[IPAddress] = []
+        problems: list[Unmeasured] = []
+        exists = False
+        for result in results:
+            if isinstance(result, Unmeasured):
+                problems.append(result)
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                exists = exists or result.exists
+                found += [one for text in result.records if (one := literal(text)) is not None]
+        if found:
+            return tuple(found), "; ".join(problem.detail for problem in problems)
+        if problems:
+            raise Unmeasured(problems[0].cause, problems[0].detail)
+        if exists:
+            raise Unmeasured(Cause.DNS_NXDOMAIN, f"{name} exists but has no address")
+        raise Unmeasured(Cause.DNS_NXDOMAIN, f"{name} does not exist")
+
+    async def close(self) -> None:
+        """Give up the questions still under way."""
+        tasks = [task for task in self._questions.values() if not task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask(self, name: str, kind: str) -> Answer:
+        import dns.exception
+        import dns.name
+        import dns.rdatatype
+        import dns.resolver
+
+        question = dns.name.from_text(name + ".") if name else dns.name.root
+        try:
+            resolver = self._resolver = self._resolver or self._configured()
+            answer = await resolver.resolve(
+                question,
+                dns.rdatatype.from_text(kind),
+                raise_on_no_answer=False,
+                search=False,
+                lifetime=self._timeout,
+            )
+        except dns.resolver.NXDOMAIN as negative:
+            message = negative.response(question)  # type: ignore[no-untyped-call]
+            return Answer(name, kind, exists=False, records=(), authenticated=_authenticated(message), message=message)
+        except dns.resolver.NoNameservers as error:
+            raise Unmeasured(Cause.DNS_SERVFAIL, f"{kind} {name}: {_server_failure(error)}") from None
+        except dns.resolver.LifetimeTimeout:
+            raise Unmeasured(Cause.DNS_TIMEOUT, f"{kind} {name}: no answer within {self._timeout:g} s") from None
+        except dns.resolver.NoResolverConfiguration:
+            raise Unmeasured(Cause.DNS_SERVFAIL, "no name server is configured on this machine") from None
+        except (dns.exception.DNSException, OSError) as error:
+            # Malformed answers, alias loops and local trouble: the resolver gave no usable answer.
+            raise Unmeasured(Cause.DNS_SERVFAIL, f"{kind} {name}: {printable(str(error), 200)}") from None
+        records = tuple(_text(record) for record in answer.rrset) if answer.rrset is not None else ()
+        return Answer(name, kind, True, records, _authenticated(answer.response), answer.response)
+
+    def _configured(self) -> dns.asyncresolver.Resolver:
+        import dns.asyncresolver
+        import dns.flags
+
+        if self._server is None:
+            resolver = dns.asyncresolver.Resolver(configure=True)
+        else:
+            host, port = self._server
+            address = "127.0.0.1" if is_localhost(host.lower()) else str(literal(host) or "")
+            if not address:
+                raise Unmeasured(Cause.DNS_SERVFAIL, f"the resolver {printable(host, 80)!r} is not an IP address")
+            resolver = dns.asyncresolver.Resolver(configure=False)
+            resolver.nameservers = [address]
+            resolver.port = port
+        resolver.cache = None
+        resolver.timeout = max(0.1, self._timeout / 2)
+        resolver.lifetime = self._timeout
+        resolver.retry_servfail = False
+        # AD in the question asks for AD in the answer (RFC 6840 §5.7) without the weight of DNSSEC records.
+        resolver.flags = dns.flags.RD | dns.flags.AD
+        resolver.use_edns(0, 0, _PAYLOAD_BYTES)
+        return resolver
+
+    def _hosts_file(self) -> dict[str, list[str]]:
+        if self._hosts is None:
+            self._hosts = _read_hosts_file()
+        return self._hosts
+
+
+def _retrieve(task: asyncio.Task[Answer]) -> None:
+    """Look at the task's exception, so that asyncio does not complain when everybody who asked has gone."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _question_name(name: str) -> str:
+    """A DNS name (wider than a host name: ``_dmarc``, ``*``) in lower case without the final dot."""
+    text = name.strip().removesuffix(".").lower()
+    if not text.isascii():
+        try:
+            text = host_name(text)
+        except ValueError as error:
+            raise Unmeasured(Cause.DNS_NXDOMAIN, f"{printable(name, 80)!r} is no DNS name: {error}") from None
+    labels = text.split(".") if text else []
+    if len(text) > 253 or not set(text) <= _NAME_CHARACTERS or any(not 1 <= len(label) <= 63 for label in labels):
+        raise Unmeasured(Cause.DNS_NXDOMAIN, f"{printable(name, 80)!r} is no DNS name")
+    return text
+
+
+def _address(text: str) -> IPAddress:
+    address = literal(text)
+    if address is None:
+        raise ValueError(text)
+    return address
+
+
+def _text(record: dns.rdata.Rdata) -> str:
+    strings = getattr(record, "strings", None)
+    if strings is not None:
+        return b"".join(strings).decode("utf-8", "backslashreplace")
+    return record.to_text()
+
+
+def _authenticated(message: dns.message.Message) -> bool:
+    import dns.flags
+
+    return bool(message.flags & dns.flags.AD)
+
+
+def _server_failure(error: object) -> str:
+    """What the name servers said: SERVFAIL, REFUSED …, with the extended error (RFC 8914) where there is one."""
+    import dns.edns
+    import dns.rcode
+
+    said = []
+    for _, _, _, problem, response in getattr(error, "kwargs", {}).get("errors", ()):
+        if response is None:
+            said.append(printable(str(problem), 100))
+            continue
+        text = dns.rcode.to_text(response.rcode())
+        for option in response.options:
+            if isinstance(option, dns.edns.EDEOption):
+                text += f" ({option.code.name.replace('_', ' ').lower()})"
+        said.append(text)
+    return "; ".join(dict.fromkeys(said)) or "every name server failed"
+
+
+def _read_hosts_file() -> dict[str, list[str]]:
+    """Name → addresses, as the system's hosts file says; empty when there is none."""
+    path = Path(r"C:\Windows\System32\drivers\etc\hosts") if sys.platform == "win32" else Path("/etc/hosts")
+    try:
+        with path.open("rb") as file:
+            text = file.read(_HOSTS_FILE_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return {}
+    hosts: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        address, *names = line.partition("#")[0].split() or [""]
+        for name in names:
+            hosts.setdefault(name.lower().removesuffix("."), []).append(address)
+    return hosts
