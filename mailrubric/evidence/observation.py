@@ -17,6 +17,7 @@ class Observation:
     ``observed``: ISO 8601, UTC (``2026-11-22T10:00:00Z``), a date as precise as its source, or ``undated``.
     ``endpoint``: ``Endpoint.key``, empty for claims. ``source``: a URL, or ``probe <name>`` for measurements.
     ``n``: sample size of reviews and surveys. ``low``/``high``: bounds of a sampled value, in its unit.
+    ``parent``: key of the profile's endpoint when ``endpoint`` was found through it (an MX host of a domain), else "".
     """
 
     vendor: str
@@ -42,3 +43,4 @@ class Observation:
     versions: tuple[tuple[str, str], ...] = ()
     disputed: tuple[tuple[str, str, str], ...] = ()
     """For claims: (value as text, source, as_of) of sources that disagree."""
+    parent: str = ""

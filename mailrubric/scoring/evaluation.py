@@ -32,8 +32,10 @@ class Cell:
     """One criterion of one vendor.
 
     ``value`` in ``unit`` (the criterion's), or None with ``cause`` (a probe's cause, ``no_evidence`` when nothing was
-    ever recorded, ``not_applicable``, ``no_document`` for a compliance claim without proof).
-    ``score``: 0–100 or None. ``low``/``high``: bounds of the score by missing endpoints, age and sampling (0 and 100 when unknown).
+    ever recorded, ``not_applicable``, ``no_document`` for a compliance claim without proof, ``outdated`` for evidence
+    that has run out, ``unscored`` for a value that the value function or unit can't take).
+    ``score``: 0–100 or None. ``low``/``high``: bounds of the score by missing endpoints, age and sampling (0 and 100
+    when unknown).
     ``weight``: share of the whole rubric in per cent (all criteria sum to 100). ``contribution``: points of the
     vendor's score that come from here (they add up to it), None when unknown.
     ``imputed``: the score used for ranking when unknown.
@@ -132,7 +134,9 @@ class CriterionInfo:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Evaluation:
     """A whole scoring run. ``rules_hash``: SHA-256 over criteria, weights and engine version; the same observations,
-    ``as_of`` and hash give the same bytes. Vendors in rank order, then insufficient, then failed."""
+    ``as_of`` and hash give the same bytes. Vendors in rank order, then insufficient, then failed.
+    ``group_weights``/``criterion_weights``: raw, as entered, after preset and overrides; the shares in per cent are in
+    ``criteria[].weight`` and ``groups[].weight``."""
 
     rules_hash: str
     as_of: str

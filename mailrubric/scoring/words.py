@@ -1,0 +1,110 @@
+"""Scoring in words: values, value functions, gates and sources as people read them."""
+
+from __future__ import annotations
+
+from mailrubric.catalogue.models import (
+    CurveFunction,
+    From,
+    MapFunction,
+    Must,
+    PointsFunction,
+    ShareFunction,
+    ValueFunction,
+    YesNoFunction,
+)
+
+
+def value_text(value: object, unit: str = "") -> str:
+    """A value with its unit: ``yes``, ``none`` for an empty set, ``26,214,400 B``, ``A, B``."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return ", ".join(str(member) for member in value) if value else "none"
+    if isinstance(value, int | float):
+        return _with_unit(_digits(value), unit)
+    return str(value)
+
+
+def _digits(value: float) -> str:
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
+
+
+def _with_unit(text: str, unit: str) -> str:
+    if not unit:
+        return text
+    return text + unit if unit == "%" else f"{text} {unit}"
+
+
+def value_function(function: ValueFunction, unit: str = "") -> str:
+    """What is worth how many points, in one line, best first for levels."""
+    match function:
+        case PointsFunction():
+            ordered = sorted(function.points, key=lambda point: point[0])
+            steps = ", ".join(f"{score:g} at {value_text(value, unit)}" for value, score in ordered)
+            between = "in proportion to the logarithm" if function.scale == "log" else "in proportion"
+            return f"{steps}; {between} between, flat outside"
+        case MapFunction():
+            levels: dict[float, list[str]] = {}
+            for name, score in function.map.items():
+                levels.setdefault(score, []).append(name)
+            return "; ".join(f"{score:g} at {', '.join(levels[score])}" for score in sorted(levels, reverse=True))
+        case YesNoFunction():
+            return f"{function.yes:g} for yes, {function.no:g} for no"
+        case ShareFunction():
+            return f"share of these {len(function.share_of)}: {', '.join(function.share_of)}"
+        case CurveFunction():
+            ends = function.curve
+            better = "lower" if ends.worth_90 < ends.worth_50 else "higher"
+            return (
+                f"90 at {value_text(ends.worth_90, unit)}, 50 at {value_text(ends.worth_50, unit)}; "
+                f"log-normal curve, {better} is better"
+            )
+
+
+def condition(must: Must, unit: str = "") -> str:
+    """A gate's condition: ``above 0 d``."""
+    parts = [
+        f"{word} {value_text(limit, unit)}"
+        for word, limit in (
+            ("above", must.above),
+            ("at least", must.at_least),
+            ("below", must.below),
+            ("at most", must.at_most),
+        )
+        if limit is not None
+    ]
+    if must.equals is not None:
+        parts.append(value_text(must.equals))
+    if must.one_of is not None:
+        parts.append("one of " + ", ".join(must.one_of))
+    if must.includes is not None:
+        parts.append("including " + ", ".join(must.includes))
+    return " and ".join(parts)
+
+
+def must_text(must: Must | None, unit: str = "") -> str:
+    """A gate in words, empty when there is none."""
+    return "" if must is None else f"must be {condition(must, unit)}, else {must.otherwise}"
+
+
+def sources(source: From) -> str:
+    """Where a criterion's value comes from, in the order of precedence."""
+    parts = []
+    if source.probe:
+        roles = ", ".join(source.roles) or "all endpoints"
+        parts.append(f"probe {source.probe} ({roles}; {source.combine} counts)")
+    if source.trial:
+        parts.append(f"trial {source.trial}")
+    if source.survey:
+        parts.append(f"survey {source.survey}")
+    if source.reviews:
+        parts.append(f"reviews {source.reviews}")
+    if source.price:
+        parts.append(f"price {source.price}")
+    if source.fact:
+        parts.append(f"fact {source.fact}")
+    return "; else ".join(parts)
