@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
@@ -92,7 +92,7 @@ def issue(
         access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(aia))
         builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
     signer = issuer.key if issuer else key
-    if digest is None and not isinstance(signer, ed25519.Ed25519PrivateKey):
+    if digest is None and not isinstance(signer, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
         digest = hashes.SHA256()
     certificate = builder.sign(signer, digest)
     above = ()
@@ -171,3 +171,8 @@ def localhost() -> Served:
     """A good certificate for localhost and 127.0.0.1, RSA so that every TLS version can use it."""
     names = ("localhost", "127.0.0.1", "::1", "*.mail.example")
     return save(issue(intermediate(), names, common="localhost", key=rsa_key()))
+
+
+def issue_chain() -> tuple[bytes, ...]:
+    """What goes above a leaf of the intermediate."""
+    return (intermediate().der,)
