@@ -213,7 +213,9 @@ class Servers:
         """TLS of its mail servers, and of its web servers."""
         names: dict[bool, list[str]] = {False: [], True: []}
         for place in vendor.places():
-            names[place.service in ("https", "policy")].append(place.host)
+            same = names[place.service in ("https", "policy")]
+            if place.host not in same:
+                same.append(place.host)
         mail_identity = vendor.identity(self._authority, names[False])
         mail = server_context(mail_identity, oldest=vendor.oldest, newest=vendor.newest)
         if not names[True]:

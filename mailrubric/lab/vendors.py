@@ -98,14 +98,13 @@ class LabVendor:
         if self.smtp is not None:
             places.append(Place(self.host("smtp"), "submission"))
             if self.implicit:
-                # A host of its own: probers limit their connections to an address, and rightly so.
-                places.append(Place(self.host("smtps"), "submissions"))
+                places.append(Place(self.host("smtp"), "submissions"))
         if self.mx:
             places.append(Place(self.host("mx"), "mx"))
         if self.mailbox:
-            places += [Place(self.host("imap"), "imap"), Place(self.host("imaps"), "imaps")]
-            places += [Place(self.host("pop3"), "pop3"), Place(self.host("pop3s"), "pop3s")]
-            places.append(Place(self.host("sieve"), "sieve"))
+            places += [Place(self.host("imap"), "imap"), Place(self.host("imap"), "imaps")]
+            places += [Place(self.host("pop3"), "pop3"), Place(self.host("pop3"), "pop3s")]
+            places.append(Place(self.host("imap"), "sieve"))
         if self.web:
             places += [Place(self.host(label), "https") for label in ("api", "status", "www")]
         if any(kind == "TXT" and "v=STSv1" in data for _, kind, data in self.dns or ()):

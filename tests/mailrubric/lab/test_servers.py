@@ -102,7 +102,7 @@ def test_plaintext_injected_before_tls_is_forgotten(running_lab: Lab) -> None:
     [("expired", 10), ("self-signed", 18), ("wrong-name", 62)],  # X509_V_ERR_* of OpenSSL
 )
 def test_bad_certificates_fail_for_their_own_reason_alone(running_lab: Lab, vendor: str, code: int) -> None:
-    address, port, host = place(running_lab, vendor, "smtps", "submissions")
+    address, port, host = place(running_lab, vendor, "smtp", "submissions")
     with socket.create_connection((address, port), timeout=10) as plain:
         with pytest.raises(ssl.SSLCertVerificationError) as failure:
             trusting(running_lab).wrap_socket(plain, server_hostname=host)
@@ -111,7 +111,7 @@ def test_bad_certificates_fail_for_their_own_reason_alone(running_lab: Lab, vend
 
 @pytest.mark.parametrize("vendor", ["modern", "legacy", "slow", "plaintext-auth", "short-lived"])
 def test_other_certificates_are_good_under_the_strict_rules(running_lab: Lab, vendor: str) -> None:
-    address, port, host = place(running_lab, vendor, "smtps", "submissions")
+    address, port, host = place(running_lab, vendor, "smtp", "submissions")
     with (
         socket.create_connection((address, port), timeout=10) as plain,
         trusting(running_lab).wrap_socket(plain, server_hostname=host) as encrypted,
@@ -127,7 +127,7 @@ def test_other_certificates_are_good_under_the_strict_rules(running_lab: Lab, ve
     [("modern", {"TLSv1.2", "TLSv1.3"}), ("legacy", {"TLSv1", "TLSv1.1", "TLSv1.2"})],
 )
 def test_tls_versions_are_refused_by_an_alert_that_arrives(running_lab: Lab, vendor: str, accepted: set[str]) -> None:
-    address, port, _ = place(running_lab, vendor, "smtps", "submissions")
+    address, port, _ = place(running_lab, vendor, "smtp", "submissions")
     answers = {}
     for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -151,7 +151,7 @@ def test_throttle_says_421_and_hangs_up(running_lab: Lab) -> None:
 
 
 def test_down_refuses(running_lab: Lab) -> None:
-    for label, service in (("smtp", "submission"), ("smtps", "submissions"), ("api", "https")):
+    for label, service in (("smtp", "submission"), ("smtp", "submissions"), ("api", "https")):
         address, port, _ = place(running_lab, "down", label, service)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((address, port), timeout=10)
@@ -176,7 +176,7 @@ def test_mailboxes_refuse_logins_before_tls(running_lab: Lab) -> None:
         imap.starttls(relaxed)
         assert "LOGINDISABLED" not in imap.capabilities
         assert "AUTH=PLAIN" in imap.capabilities
-    address, port, host = place(running_lab, "mailbox", "imaps", "imaps")
+    address, port, host = place(running_lab, "mailbox", "imap", "imaps")
     with (
         socket.create_connection((address, port), timeout=10) as plain,
         trusting(running_lab).wrap_socket(plain, server_hostname=host) as encrypted,
@@ -189,7 +189,7 @@ def test_mailboxes_refuse_logins_before_tls(running_lab: Lab) -> None:
     pop3.stls(relaxed)
     assert pop3.capa()["SASL"] == ["PLAIN", "OAUTHBEARER"]
     assert pop3.quit().startswith(b"+OK")
-    address, port, host = place(running_lab, "mailbox", "sieve", "sieve")
+    address, port, host = place(running_lab, "mailbox", "imap", "sieve")
     with socket.create_connection((address, port), timeout=10) as plain:
         assert b'"STARTTLS"\r\n' in plain.recv(1000)
         plain.sendall(b"STARTTLS\r\n")
