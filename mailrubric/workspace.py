@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mailrubric.catalogue.load import check, load, read_settings
-from mailrubric.catalogue.messages import CatalogueError, Problem
+from mailrubric.catalogue import checks
+from mailrubric.catalogue.load import SETTINGS_FILE, check, load, read_settings
+from mailrubric.catalogue.messages import CatalogueError, Problem, shown, suggestion
 from mailrubric.catalogue.models import Settings
 
 if TYPE_CHECKING:
     from mailrubric.catalogue.catalogue import Catalogue
 
-SETTINGS_FILE = "mailrubric.yaml"
 STORE_FILE = "mailrubric.sqlite"
 STORE_VARIABLE = "MAILRUBRIC_STORE"
 
@@ -38,52 +39,68 @@ class Workspace:
 
     @classmethod
     def open(cls, directory: Path | None = None) -> Workspace:
-        """The workspace in ``directory`` (default: the current folder). ``CatalogueError`` when there is no such
-        folder or its ``mailrubric.yaml`` is at fault."""
+        """The workspace in ``directory`` (default: the current folder). Raises ``CatalogueError`` when there is no
+        such folder or its ``mailrubric.yaml`` is at fault."""
         folder = (directory if directory is not None else Path.cwd()).absolute()
         if not folder.is_dir():
             raise CatalogueError([Problem(folder, 0, 0, "there is no such folder")])
         file = folder / SETTINGS_FILE
         return cls(folder, read_settings(file) if file.exists() else Settings())
 
-    @functools.cached_property
-    def _catalogue(self) -> Catalogue:
-        return load(self.folders())
-
     def folders(self) -> list[Path]:
-        """Where criteria and vendors are read, the shipped ones first; no folder twice."""
-        folders: list[Path] = []
-        if self.settings.shipped:
-            folders.append(shipped_folder())
-        if self.directory not in folders:
-            folders.append(self.directory)
-        return folders
+        """Where criteria and vendors are read: the shipped ones first unless ``shipped`` is false; no folder twice."""
+        shipped = shipped_folder()
+        if not self.settings.shipped or shipped == self.directory.resolve():
+            return [self.directory]
+        return [shipped, self.directory]
 
     def catalogue(self) -> Catalogue:
-        """The shipped catalogue with this folder's over it. ``CatalogueError`` with every fault of every file."""
+        """The shipped catalogue with this folder's over it. Raises ``CatalogueError`` with every error of all files."""
         return self._catalogue
 
+    @functools.cached_property
+    def _catalogue(self) -> Catalogue:
+        folders = self.folders()
+        shipped = [] if self.settings.shipped_vendors else folders[:-1]  # the last one is this folder
+        catalogue = load(folders, without_vendors=shipped)
+        preset = self.settings.preset
+        if preset and preset not in catalogue.presets:
+            message = f"there is no preset {shown(preset)}{suggestion(preset, catalogue.presets)}"
+            raise CatalogueError([Problem(self.directory / SETTINGS_FILE, 0, 0, message, "preset")])
+        return catalogue
+
     def check(self, paths: Sequence[Path] = ()) -> list[Problem]:
-        """Every problem of these files or folders; of the whole workspace when none are named."""
-        return check(paths or [self.directory])
+        """Every problem of these files and folders, judged beside this workspace's catalogue; of the whole workspace
+        when none are named."""
+        return check(paths or [self.directory], folders=self.folders())
 
     def store_url(self) -> str:
-        """SQLAlchemy URL of the store. May hold a password when it came from the environment: never print it."""
-        return os.environ.get(STORE_VARIABLE, "") or self.settings.store or f"sqlite:///{self.directory / STORE_FILE}"
+        """SQLAlchemy URL of the store: ``MAILRUBRIC_STORE`` from the environment, the ``store`` setting, or the SQLite
+        file of this folder. It may hold a password: print ``store_label`` instead. A relative SQLite path is of this
+        folder."""
+        url = os.environ.get(STORE_VARIABLE, "").strip() or self.settings.store
+        if not url:
+            return f"sqlite:///{self.directory / STORE_FILE}"
+        relative = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:|[A-Za-z]:)([^?]+)(.*)", url)
+        if relative:
+            scheme, path, query = relative.groups()
+            return f"{scheme}{self.directory / path}{query}"
+        return url
+
+    def store_label(self) -> str:
+        """``store_url`` without its password and without options, for people."""
+        url = self.store_url().partition("?")[0]
+        return re.sub(r"^([a-z0-9+_]+://)[^/]*@", r"\1…@", url)
 
     def network_options(self) -> dict[str, Any]:
-        """Keyword arguments for ``probes.network.Options``."""
+        """Keyword arguments for ``probes.network.Options``, as ``mailrubric.yaml`` sets them."""
         from probes.network import Limits
 
         settings = self.settings
-        resolver: tuple[str, int] | None = None
-        if settings.resolver:
-            host, _, port = settings.resolver.rpartition(":")
-            resolver = (host.strip("[]"), int(port))
         return {
             "limits": Limits(deadline=settings.deadline),
             "allow_private": settings.allow_private,
-            "resolver": resolver,
+            "resolver": checks.split_resolver(settings.resolver) if settings.resolver else None,
             "ca_file": str(self.directory / settings.ca) if settings.ca else None,
             "ehlo_name": settings.ehlo,
             "vantage": settings.vantage,

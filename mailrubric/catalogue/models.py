@@ -8,18 +8,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
 FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
-When = Annotated[str, StringConstraints(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?|undated)$")]
+_WHEN = r"^(\d{4}(-\d{2}(-\d{2})?)?|undated)$"
+When = Annotated[
+    str,
+    StringConstraints(pattern=_WHEN),
+    # An editor reads a bare year as a number; our reader keeps it as the text that was written.
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": _WHEN}, {"type": "integer", "minimum": 1000, "maximum": 9999}]}
+    ),
+]
 """A date as precise as its source gives it: 2026-08-13, 2026-08, 2026 or ``undated``."""
 Category = Literal["esp", "marketing", "mailbox", "self-hosted"]
 Grade = Literal["official", "probed", "secondary", "unverified"]
-Points = Annotated[float, Field(ge=0, le=100)]
-Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+# Strict: a quoted "5" and ``true`` are no numbers, as the JSON Schemas say too.
+Points = Annotated[float, Field(ge=0, le=100, strict=True)]
+Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True)]
+Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 ValueType = Literal["boolean", "integer", "number", "text", "set", "level"]
 Combine = Literal["worst", "best", "mean", "median"]
 """How values of several endpoints become one: by their score (worst, best) or by their value (mean, median)."""
@@ -41,7 +51,9 @@ class FactDeclaration(Model):
     type: ValueType
     unit: str = ""
     meaning: Text
-    levels: tuple[str, ...] = Field(default=(), description="For type level: from worst to best or oldest to newest")
+    levels: tuple[Text, ...] = Field(
+        default=(), max_length=100, description="For type level: from worst to best or oldest to newest"
+    )
 
 
 class Group(Model):
@@ -65,7 +77,7 @@ class From(Model):
     roles: tuple[RoleName, ...] = Field(default=(), description="Endpoint roles that count; empty means all")
     combine: Combine = "worst"
     tolerance: float = Field(
-        default=0.1, ge=0, le=1, description="Relative difference of numbers that is no contradiction"
+        default=0.1, ge=0, le=1, strict=True, description="Relative difference of numbers that is no contradiction"
     )
 
 
@@ -98,8 +110,8 @@ class ShareFunction(Model):
 class CurveEnds(Model):
     """The value worth 90 points and the value worth 50."""
 
-    worth_90: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    worth_50: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    worth_90: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+    worth_50: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
 
 class CurveFunction(Model):
@@ -112,14 +124,19 @@ class CurveFunction(Model):
 ValueFunction = PointsFunction | MapFunction | YesNoFunction | ShareFunction | CurveFunction
 
 
+_CONDITIONS = ("above", "at_least", "below", "at_most", "equals", "one_of", "includes")
+
+
 class Must(Model):
     """A gate on the value (not on its score). Exactly one condition; ``else`` says in words what failing means."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in _CONDITIONS]})
 
     above: Number | None = None
     at_least: Number | None = None
     below: Number | None = None
     at_most: Number | None = None
-    equals: bool | str | None = None
+    equals: Flag | str | None = None
     one_of: tuple[str, ...] | None = None
     includes: tuple[str, ...] | None = None
     otherwise: Text = Field(alias="else")
@@ -136,8 +153,14 @@ class Criterion(Model):
     unit: str = Field(default="", description="Unit the value function is written in; metrics and facts are converted")
     must: Must | None = None
     applies_to: tuple[Category, ...] = Field(default=(), description="Vendor categories; empty means all")
-    half_life: float | None = Field(default=None, gt=0, description="Days until evidence counts half; default by kind")
-    document_required: bool = Field(
+    half_life: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        strict=True,
+        description="Days until evidence counts half; default by kind",
+    )
+    document_required: Flag = Field(
         default=False, description="A claim without a document (a report or certificate) earns nothing"
     )
     rationale: Text
@@ -208,7 +231,7 @@ class EndpointBase(Model):
 
 
 Host = Annotated[str, StringConstraints(min_length=1, max_length=253)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 
 
 class MailEndpoint(EndpointBase):
@@ -221,6 +244,8 @@ class MailEndpoint(EndpointBase):
 
 class MXEndpoint(EndpointBase):
     """A receiving server, or a domain whose MX hosts are looked up."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["host"]}, {"required": ["domain"]}]})
 
     host: Host | None = None
     domain: Host | None = None
@@ -256,15 +281,18 @@ class Endpoints(Model):
     web: tuple[WebEndpoint, ...] = ()
 
 
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+
+
 class Plan(Sourced):
     """A price plan as its source states it; prices a month."""
 
     name: Text
-    monthly: Annotated[float, Field(ge=0)]
+    monthly: Price
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
-    included_emails: Annotated[int, Field(ge=0)] | None = None
-    overage_per_thousand: Annotated[float, Field(ge=0)] | None = None
-    per_user: bool = False
+    included_emails: Annotated[int, Field(ge=0, strict=True)] | None = None
+    overage_per_thousand: Price | None = None
+    per_user: Flag = False
     grade: Grade = "secondary"
     note: str = ""
 
@@ -276,7 +304,7 @@ class Vendor(Model):
     name: Text
     category: Category
     homepage: str = ""
-    lab: bool = Field(default=False, description="A server of the local lab, never a real platform")
+    lab: Flag = Field(default=False, description="A server of the local lab, never a real platform")
     aliases: tuple[str, ...] = ()
     endpoints: Endpoints = Endpoints()
     facts: dict[FactName, Fact] = Field(default_factory=dict)
@@ -290,14 +318,14 @@ class Settings(Model):
     """``mailrubric.yaml`` in a workspace. Secrets never stand here: the store's password comes from the environment."""
 
     store: str = Field(default="", description="SQLAlchemy URL; default is mailrubric.sqlite in the workspace")
-    shipped: bool = Field(default=True, description="Also use the shipped criteria and vendors")
-    shipped_vendors: bool = Field(default=True, description="Also use the shipped vendors")
+    shipped: Flag = Field(default=True, description="Also use the shipped criteria and vendors")
+    shipped_vendors: Flag = Field(default=True, description="Also use the shipped vendors")
     preset: str = ""
-    minimum_coverage: Annotated[float, Field(ge=0, le=100)] = 60
-    allow_private: bool = False
+    minimum_coverage: Points = 60
+    allow_private: Flag = False
     resolver: str = Field(default="", description="HOST:PORT of the DNS resolver; empty means the system's")
     ca: str = Field(default="", description="PEM file with one more trust anchor")
     ehlo: str = Field(default="", description="Name said in EHLO; default is this machine's name")
     vantage: str = Field(default="local", description="Label of the place measured from")
-    deadline: Annotated[float, Field(gt=0, le=600)] = 30
-    concurrency: Annotated[int, Field(ge=1, le=500)] = 20
+    deadline: Annotated[float, Field(gt=0, le=600, strict=True)] = 30
+    concurrency: Annotated[int, Field(ge=1, le=500, strict=True)] = 20

@@ -77,6 +77,10 @@ class YAMLFault(Exception):
         self.column = column
 
 
+class EmptyFile(YAMLFault):
+    """There is nothing but comments and space."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class DuplicateKey:
     """A key that stands twice in one mapping. ``location`` includes the key; the first value is the one kept."""
@@ -245,7 +249,7 @@ class _Builder:
         finally:
             self.loader.dispose()
         if self.root is None:
-            raise YAMLFault("is empty")
+            raise EmptyFile("is empty")
         return Document(*self.root, tuple(self.duplicates))
 
     def only_document(self, following: Any) -> None:
