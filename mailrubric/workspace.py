@@ -74,6 +74,23 @@ class Workspace:
         when none are named."""
         return check(paths or [self.directory], folders=self.folders())
 
+    def fingerprint(self) -> tuple[tuple[str, int, int], ...]:
+        """Path, time of change (ns) and size of every file the catalogue and the settings come from: when it differs,
+        open the workspace anew."""
+        found = []
+        for path in (self.directory / SETTINGS_FILE, *self.files()):
+            try:
+                status = path.stat()
+            except OSError:
+                continue  # removed since it was listed, or never there
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+        return tuple(found)
+
+    def files(self) -> list[Path]:
+        """The criteria, preset and vendor files of all folders that are read."""
+        patterns = ("criteria/*.yaml", "criteria/presets/*.yaml", "vendors/*.yaml")
+        return [path for folder in self.folders() for pattern in patterns for path in sorted(folder.glob(pattern))]
+
     def store_url(self) -> str:
         """SQLAlchemy URL of the store: ``MAILRUBRIC_STORE`` from the environment, the ``store`` setting, or the SQLite
         file of this folder. It may hold a password: print ``store_label`` instead. A relative SQLite path is of this

@@ -67,7 +67,7 @@ class Catalogue:
         profile = self.vendors[vendor] if isinstance(vendor, str) else vendor
         return endpoints(profile)
 
-    def with_criteria(self, file: CriteriaFile, path: Path | None = None) -> Catalogue:
+    def extended(self, file: CriteriaFile, path: Path | None = None) -> Catalogue:
         """This catalogue with one criteria file laid over it, as a later folder would be: a preview before saving."""
         return overlay(self, file, path)
 

@@ -11,6 +11,7 @@ import datetime
 import functools
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -61,6 +62,7 @@ __all__ = [
     "parse_criteria",
     "read_settings",
     "read_weights",
+    "save_criteria",
 ]
 
 Kind = Literal["criteria", "preset", "vendor", "settings", "weights"]
@@ -181,6 +183,35 @@ def parse_criteria(text: bytes, name: str, context: Catalogue) -> tuple[Criteria
     if isinstance(file.model, CriteriaFile) and not _errors(problems):
         return file.model, problems
     return None, problems
+
+
+def save_criteria(directory: Path, name: str, content: bytes) -> Path:
+    """Put a criteria file, checked before by ``parse_criteria``, into a workspace: the path it got.
+
+    ``name``: as it was uploaded; only its last part counts, and it must be a plain file name. Raises ``ValueError`` for
+    another one or for more than 1 MiB, ``FileExistsError`` rather than replace a file, ``OSError`` when it cannot be
+    written.
+    """
+    plain = re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9_-]{0,63})\.ya?ml", name.replace("\\", "/").rpartition("/")[2])
+    if plain is None:
+        raise ValueError("a criteria file's name is made of letters, digits, - and _, and ends in .yaml")
+    if len(content) > yamlfile.MAX_BYTES:
+        raise ValueError("the file is larger than 1 MiB")
+    path = directory / "criteria" / f"{plain.group(1)}.yaml"
+    return write_new(path, content)
+
+
+def write_new(path: Path, content: bytes) -> Path:
+    """Write a file that must not exist yet, whole or not at all. Raises ``FileExistsError`` and ``OSError``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as stream:
+        try:
+            stream.write(content)
+            stream.flush()
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+    return path
 
 
 def read_settings(path: Path) -> Settings:
