@@ -26,7 +26,7 @@ _PROBE: dict[Cause, Explanation] = {
     ),
     Cause.DNS_SERVFAIL: Explanation(
         "The DNS servers of this name answered with a failure.",
-        "Try again later, or with another resolver (--resolver HOST:PORT); a broken DNSSEC signature looks like this too.",
+        "Try again later, or with another resolver (--resolver HOST:PORT); a broken DNSSEC signature looks like this.",
     ),
     Cause.DNS_TIMEOUT: Explanation(
         "No DNS server answered in time.",
