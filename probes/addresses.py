@@ -1,9 +1,10 @@
-"""Which addresses must not be dialled, and which texts are host names. Pure functions, no socket."""
+"""Which addresses must not be dialled, and which texts are host names or URLs. Pure functions, no socket."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -103,3 +104,30 @@ def host_name(text: str) -> str:
 def is_localhost(name: str) -> bool:
     """Whether RFC 6761 §6.3 says that this name means the loopback addresses, whatever DNS says."""
     return name == "localhost" or name.endswith(".localhost")
+
+
+def split_url(url: str) -> tuple[str, str, int, str]:
+    """Scheme, host, port and request target of an http or https URL. ``ValueError`` says what is wrong with it."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"{url[:100]!a} is neither http nor https")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a URL with a user name or password is not fetched")
+    if not parts.hostname:
+        raise ValueError(f"{url[:100]!a} names no host")
+    host = parts.hostname
+    address = literal(host)
+    try:
+        host = str(address) if address is not None else host_name(host)
+    except ValueError as error:
+        raise ValueError(f"{host[:100]!a} is no host name: {error}") from None
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{url[:100]!a} has no valid port") from None
+    if port == 0:
+        raise ValueError(f"{url[:100]!a} has no valid port")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not target.isascii() or any(ord(character) <= 0x20 or character == "\x7f" for character in target):
+        raise ValueError(f"{url[:100]!a} has characters that a URL must escape")
+    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80), target

@@ -9,10 +9,11 @@ buffer is full; and every wait ends at the step's timeout or at the endpoint's d
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import errno
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
@@ -228,6 +229,7 @@ class Connection:
         self._record = record
         self._released: Callable[[], None] | None = released
         self._greeted = False
+        self._step_until: float | None = None
         self._ssl: SSL.Connection | None = None
         self._decrypted = bytearray()
         self._alert: int | None = None
@@ -256,6 +258,16 @@ class Connection:
     def ended(self) -> bool:
         """Whether the peer has closed its side and everything it sent has been consumed."""
         return self._wire.ended and not self._buffer and not self._wire.received
+
+    @contextlib.contextmanager
+    def step(self, timeout: float | None = None) -> Iterator[None]:
+        """Bound everything inside by one timeout together (default: the greeting's before it, else
+        ``Limits.read_timeout``), so that a reply of many lines cannot take a timeout for each."""
+        self._step_until = self._until(timeout)
+        try:
+            yield
+        finally:
+            self._step_until = None
 
     async def read_line(self, timeout: float | None = None) -> bytes:
         """One line without its CRLF (a bare LF ends a line too). Recorded in the transcript."""
@@ -399,7 +411,8 @@ class Connection:
         """Loop time at which the step that begins now must have ended."""
         if timeout is None:
             timeout = self._limits.read_timeout if self._greeted else self._greeting_timeout
-        return min(self._deadline, asyncio.get_running_loop().time() + timeout)
+        until = min(self._deadline, asyncio.get_running_loop().time() + timeout)
+        return until if self._step_until is None else min(until, self._step_until)
 
     async def _wait(self, until: float, doing: str) -> None:
         try:

@@ -10,11 +10,10 @@ import ssl
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import httpcore
 
-from probes.addresses import host_name, literal
+from probes.addresses import split_url
 from probes.model import Cause, Unmeasured
 from probes.network import HTTPResponse
 from probes.replies import printable
@@ -51,33 +50,12 @@ class _Stream(httpcore.AsyncNetworkStream):
         return None
 
 
-def split_url(url: str) -> tuple[str, str, int, str]:
-    """Scheme, host, port and request target of an http or https URL. ``ValueError`` says what is wrong with it."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
-        raise ValueError(f"{printable(url, 100)!r} is neither http nor https")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("a URL with a user name or password is not fetched")
-    if not parts.hostname:
-        raise ValueError(f"{printable(url, 100)!r} names no host")
-    host = parts.hostname
-    address = literal(host)
-    host = str(address) if address is not None else host_name(host)
-    try:
-        port = parts.port
-    except ValueError:
-        raise ValueError(f"{printable(url, 100)!r} has no valid port") from None
-    if port == 0:
-        raise ValueError(f"{printable(url, 100)!r} has no valid port")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not target.isascii() or any(ord(character) <= 0x20 or character == "\x7f" for character in target):
-        raise ValueError(f"{printable(url, 100)!r} has characters that a URL must escape")
-    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80), target
-
-
 async def fetch(network: Network, url: str, method: str, headers: dict[str, str]) -> HTTPResponse:
     """One request and its response, by ``Network.http``."""
-    scheme, host, port, target = split_url(url)
+    try:
+        scheme, host, port, target = split_url(url)
+    except ValueError as error:
+        raise Unmeasured(Cause.NOT_APPLICABLE, str(error)) from None
     connection = await network.dial(host, port)
     async with connection:
         alpn = ""

@@ -459,7 +459,7 @@ class Network:
     async def http(self, url: str, *, method: str = "GET", headers: dict[str, str] | None = None) -> HTTPResponse:
         """One request without following redirects, certificate not verified here (trust is a metric of its own).
 
-        ``ValueError`` for a URL that is not http or https or has no valid host or port.
+        A URL that is not http or https, or has no valid host or port, is ``not_applicable``.
         """
         from probes.fetch import fetch
 

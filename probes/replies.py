@@ -91,6 +91,23 @@ class Reply:
         return f"{self.code} {self.text}".rstrip()
 
 
+class Budget:
+    """How much one reply may take: counts its lines and bytes and raises ``Unmeasured(reply_too_long)`` beyond."""
+
+    def __init__(self, lines: int, bytes_: int) -> None:
+        self._lines = self._lines_allowed = lines
+        self._bytes = self._bytes_allowed = bytes_
+
+    def spend(self, line: bytes) -> None:
+        """Count one line (without its line end)."""
+        self._lines -= 1
+        self._bytes -= len(line) + 2
+        if self._lines < 0:
+            raise Unmeasured(Cause.REPLY_TOO_LONG, f"a reply has more than {self._lines_allowed} lines")
+        if self._bytes < 0:
+            raise Unmeasured(Cause.REPLY_TOO_LONG, f"a reply is longer than {self._bytes_allowed} bytes")
+
+
 class ReplyCollector:
     """Collects the lines of one SMTP reply: feed it lines until it returns the reply.
 
@@ -100,19 +117,13 @@ class ReplyCollector:
     """
 
     def __init__(self, lines: int, bytes_: int) -> None:
-        self._lines_allowed = lines
-        self._bytes_allowed = bytes_
-        self._size = 0
+        self._budget = Budget(lines, bytes_)
         self._code: int | None = None
         self._lines: list[bytes] = []
 
     def add(self, line: bytes) -> Reply | None:
         """Take one line (without line end). The reply when it was the last one, else None."""
-        self._size += len(line) + 2
-        if len(self._lines) >= self._lines_allowed:
-            raise Unmeasured(Cause.REPLY_TOO_LONG, f"a reply has more than {self._lines_allowed} lines")
-        if self._size > self._bytes_allowed:
-            raise Unmeasured(Cause.REPLY_TOO_LONG, f"a reply is longer than {self._bytes_allowed} bytes")
+        self._budget.spend(line)
         match = _REPLY_LINE.fullmatch(line)
         if match is None:
             raise Unmeasured(Cause.PROTOCOL_ERROR, f"not an SMTP reply: {printable(line, 200)!r}")
