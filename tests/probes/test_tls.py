@@ -1,0 +1,267 @@
+"""The version matrix: against OpenSSL in several settings, and against servers whose every answer is scripted."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+
+import pytest
+
+from probes import hello
+from probes.hello import Alert, ServerHello, Unreadable
+from probes.model import Cause, Endpoint, Measurement, Unmeasured
+from probes.tls import TLSProbe, Versions
+from tests.probes import certificates as zoo
+from tests.probes.loopback import Listening, measure, reset, scripted
+from tests.probes.tlsserver import openssl_server
+
+Answer = Callable[[asyncio.StreamWriter], None]
+OLD_SUITES = ("-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+
+
+def https(port: int) -> Endpoint:
+    return Endpoint("api", url=f"https://localhost:{port}/")
+
+
+async def against_openssl(*arguments: str) -> tuple[dict[str, Measurement], int]:
+    """The measurements, and how many connections were made (counted by a relay in front of the server)."""
+    with openssl_server(zoo.localhost(), *arguments) as port:
+
+        async def relay(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+
+            async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+                while data := await source.read(65536):
+                    sink.write(data)
+                sink.close()
+
+            await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
+
+        async with scripted(relay) as state:
+            found = await measure(TLSProbe(), https(state.port))
+            assert state.most_at_once <= 2
+            return found, state.connections
+
+
+async def test_a_modern_server_takes_two_hellos() -> None:
+    found, connections = await against_openssl("-min_protocol", "TLSv1.2", "-groups", "X25519")
+    assert found["tls.versions"].value == ("TLSv1.2", "TLSv1.3")
+    assert found["tls.oldest_version"].value == "TLSv1.2"
+    assert found["tls.newest_version"].value == "TLSv1.3"
+    assert found["tls.cipher"].value == "TLS_AES_256_GCM_SHA384"
+    assert str(found["tls.group"].value).lower() == "x25519"
+    milliseconds = found["tls.handshake_ms"].value
+    assert isinstance(milliseconds, float)
+    assert 0 < milliseconds < 5000
+    assert connections == 1 + 2
+
+
+async def test_an_old_server_shows_all_its_versions() -> None:
+    found, connections = await against_openssl(*OLD_SUITES)
+    assert found["tls.versions"].value == ("TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+    assert found["tls.oldest_version"].value == "TLSv1.0"
+    assert connections == 1 + 4
+
+
+async def test_tls_1_2_alone() -> None:
+    found, connections = await against_openssl("-tls1_2", "-cipher", "AES128-SHA256")
+    assert found["tls.versions"].value == ("TLSv1.2",)
+    assert found["tls.newest_version"].value == found["tls.oldest_version"].value == "TLSv1.2"
+    assert found["tls.cipher"].value == "TLS_RSA_WITH_AES_128_CBC_SHA256"
+    assert found["tls.group"].cause is Cause.NOT_APPLICABLE
+    assert connections == 1 + 2
+
+
+async def test_tls_1_3_alone() -> None:
+    found, _ = await against_openssl("-tls1_3")
+    assert found["tls.versions"].value == ("TLSv1.3",)
+
+
+async def test_tls_1_0_alone() -> None:
+    found, connections = await against_openssl("-tls1", *OLD_SUITES)
+    assert found["tls.versions"].value == ("TLSv1.0",)
+    assert found["tls.newest_version"].value == "TLSv1.0"
+    assert connections <= 1 + 5
+
+
+async def test_versions_that_our_library_cannot_speak() -> None:
+    # The handshake fails for want of a common suite; the hellos still find the version.
+    found, connections = await against_openssl("-tls1_2", "-cipher", "ECDHE-RSA-NULL-SHA:AECDH-AES128-SHA:@SECLEVEL=0")
+    assert found["tls.cipher"].cause is Cause.TLS_ALERT
+    assert found["tls.group"].cause is Cause.TLS_ALERT
+    assert found["tls.handshake_ms"].cause is Cause.TLS_ALERT
+    assert found["tls.versions"].value == ("TLSv1.2",)
+    assert connections <= 1 + 5
+
+
+# --- scripted answers -------------------------------------------------------------------------------------------------
+
+
+def alert(number: int) -> Answer:
+    return lambda writer: writer.write(b"\x15\x03\x01\x00\x02\x02" + bytes([number]))
+
+
+def chooses(version: hello.Version) -> Answer:
+    code = hello.CODES[version]
+    body = struct.pack(">H", min(code, 0x0303)) + bytes(33) + b"\x13\x01\x00"
+    if version == "TLSv1.3":
+        body += b"\x00\x06\x00\x2b\x00\x02\x03\x04"
+    message = b"\x02" + len(body).to_bytes(3, "big") + body
+    return lambda writer: writer.write(b"\x16\x03\x03" + struct.pack(">H", len(message)) + message)
+
+
+def maximum_of(data: bytes) -> hello.Version:
+    """The maximum version of a ClientHello."""
+    if b"\x00\x2b\x00\x09\x08\x03\x04" in data:
+        return "TLSv1.3"
+    return next(version for version, code in hello.CODES.items() if code == int.from_bytes(data[9:11], "big"))
+
+
+async def ask(answers: dict[hello.Version, Answer | None]) -> tuple[
+    dict[str, Measurement], Listening, list[hello.Version]
+]:  # fmt: skip
+    """Measure a server that answers hellos by their maximum version. The full handshake, which our library begins with
+    a TLS 1.3 hello of its own, is refused; None is silence."""
+    asked: list[hello.Version] = []
+
+    async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        header = await reader.readexactly(5)
+        data = header + await reader.readexactly(int.from_bytes(header[3:5], "big"))
+        if number == 1:
+            alert(40)(writer)
+            return
+        maximum = maximum_of(data)
+        asked.append(maximum)
+        answer = answers[maximum]
+        if answer is None:
+            await asyncio.sleep(30)
+        else:
+            answer(writer)
+
+    async with scripted(serve) as state:
+        return await measure(TLSProbe(), https(state.port)), state, asked
+
+
+def nothing(writer: asyncio.StreamWriter) -> None:
+    """Close without an alert."""
+
+
+async def test_a_suite_alert_speaks_of_one_version_only() -> None:
+    found, state, asked = await ask(
+        {
+            "TLSv1.3": alert(40),
+            "TLSv1.2": alert(71),
+            "TLSv1.1": alert(40),
+            "TLSv1.0": chooses("TLSv1.0"),
+            "SSLv3": chooses("SSLv3"),
+        }
+    )
+    assert asked == ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.0", "SSLv3"]
+    assert state.connections == 1 + 5
+    assert state.most_at_once == 1
+    assert found["tls.versions"].value == ("SSLv3", "TLSv1.0")
+    assert found["tls.oldest_version"].value == "SSLv3"
+    assert found["tls.newest_version"].value == "TLSv1.0"
+
+
+async def test_a_version_alert_ends_the_search() -> None:
+    found, _, asked = await ask({"TLSv1.3": chooses("TLSv1.3"), "TLSv1.2": alert(70)})
+    assert asked == ["TLSv1.3", "TLSv1.2"]
+    assert found["tls.versions"].value == ("TLSv1.3",)
+    assert found["tls.oldest_version"].value == "TLSv1.3"
+
+
+async def test_every_version_refused_is_no_version() -> None:
+    found, _, _ = await ask({"TLSv1.3": alert(70)})
+    for key in ("tls.versions", "tls.oldest_version", "tls.newest_version"):
+        assert found[key].cause is Cause.TLS_ALERT
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (nothing, Cause.CONNECTION_RESET),
+        (reset, Cause.CONNECTION_RESET),
+        (None, Cause.DEADLINE_EXCEEDED),
+        (alert(80), Cause.TLS_ALERT),
+        (alert(0), Cause.TLS_ALERT),
+        (lambda writer: writer.write(b"\x15\x03\x01\x00\x02\x01\x00"), Cause.CONNECTION_RESET),
+        (lambda writer: writer.write(b"\x16\x03"), Cause.CONNECTION_RESET),
+        (lambda writer: writer.write(b"220 hello\r\n"), Cause.TLS_HANDSHAKE_ERROR),
+        (lambda writer: writer.write(b"\xde\xad\xbe\xef"), Cause.PROTOCOL_ERROR),
+        (lambda writer: writer.write(b"\x15\x03\x01\x00\x02\x01\x70" * 9000), Cause.REPLY_TOO_LONG),
+        (chooses("TLSv1.2"), Cause.PROTOCOL_ERROR),
+    ],
+)
+async def test_what_is_no_evidence_becomes_no_value(answer: Answer | None, cause: Cause) -> None:
+    found, _, asked = await ask({"TLSv1.3": chooses("TLSv1.3"), "TLSv1.2": chooses("TLSv1.2"), "TLSv1.1": answer})
+    assert asked == ["TLSv1.3", "TLSv1.2", "TLSv1.1"], "nothing older can become certain"
+    assert found["tls.newest_version"].value == "TLSv1.3"
+    for key in ("tls.versions", "tls.oldest_version"):
+        assert found[key].cause is cause, found[key]
+        assert "accepted: TLSv1.2, TLSv1.3" in found[key].detail
+        assert "not decided: SSLv3, TLSv1.0, TLSv1.1" in found[key].detail
+        assert found[key].detail.isprintable()
+
+
+async def test_garbage_everywhere_stops_at_once() -> None:
+    found, state, _ = await ask({"TLSv1.3": lambda writer: writer.write(b"\x00" * 100)})
+    assert state.connections == 2
+    assert all(each.value is None for each in found.values())
+    assert found["tls.newest_version"].cause is Cause.PROTOCOL_ERROR
+
+
+# --- what answers mean, without a server ------------------------------------------------------------------------------
+
+
+def test_a_server_that_contradicts_itself() -> None:
+    versions = Versions({"TLSv1.2": True})
+    versions.learn("TLSv1.3", Alert(2, 70))
+    assert versions.accepted == {"TLSv1.2": True, "TLSv1.3": False}
+    versions.learn("TLSv1.1", Alert(2, 70))
+    assert [each.value for each in versions.measurements()] == [("TLSv1.2",), "TLSv1.2", "TLSv1.2"]
+
+
+def test_a_newer_version_that_is_unknown_leaves_the_oldest_known() -> None:
+    versions = Versions({"TLSv1.2": True})
+    with pytest.raises(Unmeasured):
+        versions.learn("TLSv1.3", Unreadable("garbage", "odd"))
+    versions.unknown["TLSv1.3"] = Unmeasured(Cause.PROTOCOL_ERROR, "odd")
+    assert versions.next(2) == ["TLSv1.1", "TLSv1.0"]
+    versions.learn("TLSv1.1", ServerHello("TLSv1.0", 0x0005))
+    assert versions.next(2) == ["SSLv3"]
+    versions.learn("SSLv3", Alert(2, 40))
+    assert versions.next(2) == []
+    every, oldest, newest = versions.measurements()
+    assert oldest.value == "TLSv1.0"
+    assert every.cause is newest.cause is Cause.PROTOCOL_ERROR
+
+
+def test_an_answer_above_the_maximum_is_an_error() -> None:
+    with pytest.raises(Unmeasured) as caught:
+        Versions().learn("TLSv1.1", ServerHello("TLSv1.2", 0xC02F))
+    assert caught.value.cause is Cause.PROTOCOL_ERROR
+
+
+# --- mail -------------------------------------------------------------------------------------------------------------
+
+
+async def test_without_tls_nothing_applies() -> None:
+    for endpoint in (
+        Endpoint("submission", host="127.0.0.1", port=9, tls="none"),
+        Endpoint("web", url="http://x.test/"),
+    ):
+        found = await measure(TLSProbe(), endpoint)
+        assert {each.cause for each in found.values()} == {Cause.NOT_APPLICABLE}
+
+
+async def test_no_server_at_all() -> None:
+    async with scripted(close_at_once) as state:
+        port = state.port
+    found = await measure(TLSProbe(), https(port))
+    assert {each.cause for each in found.values()} == {Cause.CONNECTION_REFUSED}
+
+
+async def close_at_once(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Hang up."""
