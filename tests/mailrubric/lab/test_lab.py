@@ -142,3 +142,9 @@ def test_in_the_foreground_it_runs_until_it_is_told_to_stop(folder: Path, number
     process.send_signal(number)
     _, errors = process.communicate(timeout=10)
     assert (process.returncode, errors) == (0, "")
+
+
+def test_the_documentation_names_every_vendor() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "lab.md").read_text(encoding="utf-8")
+    named = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `lab-")]
+    assert named == [vendor.id for vendor in VENDORS]
