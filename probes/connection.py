@@ -557,7 +557,7 @@ class Connection:
 
         chain = tls.get_peer_cert_chain() or []
         return TLSSession(
-            version=tls.get_protocol_version_name(),
+            version={"TLSv1": "TLSv1.0"}.get(name := tls.get_protocol_version_name(), name),
             cipher=iana_name(tls.get_cipher_name() or ""),
             group=_group(tls),
             chain=tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in chain),
