@@ -10,18 +10,18 @@ import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
 from mailrubric import units
 from mailrubric.catalogue.catalogue import Catalogue, endpoints
 from mailrubric.catalogue.models import Criterion, Vendor
+from mailrubric.display import value_words
 from mailrubric.evidence.claims import all_claims, stated_values
 from mailrubric.evidence.observation import Kind, Observation, ObservedValue
 from mailrubric.evidence.select import Evidence, Key, newest
 from mailrubric.evidence.times import moment
-from mailrubric.scoring import age, contradictions, gates, imputation, value_functions, words
+from mailrubric.scoring import age, contradictions, gates, imputation, value_functions
 from mailrubric.scoring.additive import BoolArray
 from mailrubric.scoring.evaluation import Cell, Contradiction, Gate
 from mailrubric.scoring.value_functions import FloatArray
@@ -71,7 +71,7 @@ class Table:
     rules: str
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, eq=False)
 class _Piece:
     """One observation on its way into a cell, its value in the criterion's unit and carried forward to the as-of time.
 
@@ -93,7 +93,7 @@ class _Piece:
     high: float = 100.0
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, eq=False)
 class _Draft:
     """A cell being made: what was found in the source that counts, and in the others."""
 
@@ -125,6 +125,20 @@ class _Context:
     profiles: dict[str, _Profile]
     attempted: set[tuple[str, str, str]]
     """(vendor, endpoint key, first word of the metric): what a probe has looked at."""
+    trust: dict[tuple[str, float], tuple[float | None, float]]
+    """(observed, half-life) → (age in days, confidence): thousands of observations share a few times."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Question:
+    """What is the same for all vendors of one criterion. ``keys``: where to look, in order of precedence. ``roles``:
+    endpoints that count, empty for all. ``known_roles``: those that the metric is about, as far as anybody said."""
+
+    criterion: Criterion
+    keys: tuple[tuple[Kind, str], ...]
+    roles: frozenset[str]
+    known_roles: tuple[str, ...]
+    prefix: str
 
 
 def tabulate(
@@ -224,7 +238,9 @@ def _context(
         found = endpoints(vendor)
         by_role: dict[str, list[str]] = {}
         for endpoint in found:
-            by_role.setdefault(endpoint.role, []).append(endpoint.key)
+            keys = by_role.setdefault(endpoint.role, [])
+            if endpoint.key not in keys:
+                keys.append(endpoint.key)
         profiles[vendor.id] = _Profile(
             endpoints={endpoint.key: endpoint for endpoint in found},
             order={endpoint.key: place for place, endpoint in reversed(list(enumerate(found)))},
@@ -249,7 +265,7 @@ def _context(
         counted.append(observation)
         if place:
             attempted.add((observation.vendor, place, observation.metric.partition(".")[0]))
-    return _Context(catalogue, as_of, newest(counted), profiles, attempted)
+    return _Context(catalogue, as_of, newest(counted), profiles, attempted, {})
 
 
 def _source_keys(criterion: Criterion) -> list[tuple[Kind, str]]:
@@ -293,8 +309,11 @@ def _piece(context: _Context, criterion: Criterion, evidence: Evidence) -> _Piec
     unit = _unit_of(context, observation)
     price = observation.kind == "claimed" and (observation.metric.startswith("price.") or age.is_price(unit))
     half_life = age.half_life(observation.kind, price=price, override=criterion.half_life)
-    old = age.age_days(observation.observed, context.as_of)
-    trust = age.confidence(old, half_life)
+    found = context.trust.get((observation.observed, half_life))
+    if found is None:
+        old = age.age_days(observation.observed, context.as_of)
+        found = context.trust[(observation.observed, half_life)] = (old, age.confidence(old, half_life))
+    old, trust = found
     piece = _Piece(
         observation, evidence.attempt, None, observation.cause or NO_EVIDENCE, observation.detail, old, trust
     )
@@ -321,7 +340,7 @@ def _piece(context: _Context, criterion: Criterion, evidence: Evidence) -> _Piec
     except units.UnitError as error:
         piece.value = None
         piece.cause = UNSCORED
-        piece.detail = f"{words.value_text(value, unit)}: {error}"
+        piece.detail = f"{value_words(value, unit)}: {error}"
     return piece
 
 
@@ -346,13 +365,14 @@ def _count_down(value: ObservedValue, old: float, trust: float) -> tuple[Observe
 
 def _column(context: _Context, criterion: Criterion, vendors: Sequence[Vendor]) -> list[tuple[Cell, Gate | None]]:
     """The cells of one criterion for all vendors; all values are scored in one call of its value function."""
+    question = _question(context, criterion)
     values: list[ObservedValue | None] = []
     drafts: list[_Draft | None] = []
     for vendor in vendors:
         if criterion.applies_to and vendor.category not in criterion.applies_to:
             drafts.append(None)
             continue
-        draft = _draft(context, criterion, vendor)
+        draft = _draft(context, question, vendor)
         drafts.append(draft)
         pieces = draft.known if draft.claim is None or draft.claim in draft.known else [*draft.known, draft.claim]
         for piece in pieces:
@@ -374,16 +394,16 @@ def _column(context: _Context, criterion: Criterion, vendors: Sequence[Vendor]) 
     ]
 
 
-def _draft(context: _Context, criterion: Criterion, vendor: Vendor) -> _Draft:
+def _draft(context: _Context, question: _Question, vendor: Vendor) -> _Draft:
     profile = context.profiles[vendor.id]
-    roles: frozenset[str] = frozenset(criterion.source.roles)
+    criterion, roles = question.criterion, question.roles
     known: list[_Piece] = []
     missing: list[_Piece] = []
     claim: _Piece | None = None
     not_applicable = 0
     looked_at: list[Observation] = []
     seen_at: set[str] = set()
-    for kind, metric in _source_keys(criterion):
+    for kind, metric in question.keys:
         pieces = []
         for evidence in context.evidence.get((vendor.id, kind, metric), ()):
             observation = evidence.current
@@ -408,9 +428,10 @@ def _draft(context: _Context, criterion: Criterion, vendor: Vendor) -> _Draft:
         if with_value and not known:
             known = with_value
     order = profile.order
-    known.sort(key=lambda piece: _place(piece.observation, order))
-    missing.sort(key=lambda piece: _place(piece.observation, order))
-    unprobed = _unprobed(context, criterion, vendor, seen_at)
+    for pieces in (known, missing):
+        if len(pieces) > 1:
+            pieces.sort(key=lambda piece: _place(piece.observation, order))
+    unprobed = _unprobed(context, question, vendor, seen_at)
     return _Draft(
         vendor=vendor,
         known=known,
@@ -432,26 +453,33 @@ def _place(observation: Observation, order: dict[str, int]) -> tuple[int, str, s
     return place, observation.endpoint, observation.vantage
 
 
-def _unprobed(context: _Context, criterion: Criterion, vendor: Vendor, seen_at: set[str]) -> list[str]:
+def _question(context: _Context, criterion: Criterion) -> _Question:
+    metric_key = criterion.source.probe or ""
+    metric = context.catalogue.metrics.get(metric_key)
+    roles: list[str] = [*criterion.source.roles]
+    if metric is not None and metric.roles is not None:
+        roles = [role for role in roles if role in metric.roles] if roles else sorted(metric.roles)
+    return _Question(
+        criterion=criterion,
+        keys=tuple(_source_keys(criterion)),
+        roles=frozenset(criterion.source.roles),
+        known_roles=tuple(dict.fromkeys(roles)) if metric_key else (),
+        prefix=metric_key.partition(".")[0],
+    )
+
+
+def _unprobed(context: _Context, question: _Question, vendor: Vendor, seen_at: set[str]) -> list[str]:
     """The profile's endpoints that this criterion is about and that its probe has never looked at.
 
     Only where the roles are known, from the criterion or the metric. A probe that looked at an endpoint and left the
     metric out says that it does not apply there.
     """
-    metric_key = criterion.source.probe
-    if not metric_key:
-        return []
-    metric = context.catalogue.metrics.get(metric_key)
-    roles: list[str] = [*criterion.source.roles]
-    if metric is not None and metric.roles is not None:
-        roles = [role for role in roles if role in metric.roles] if roles else sorted(metric.roles)
-    prefix = metric_key.partition(".")[0]
     by_role = context.profiles[vendor.id].by_role
     return [
         key
-        for role in dict.fromkeys(roles)
-        for key in dict.fromkeys(by_role.get(role, ()))
-        if key not in seen_at and (vendor.id, key, prefix) not in context.attempted
+        for role in question.known_roles
+        for key in by_role.get(role, ())
+        if key not in seen_at and (vendor.id, key, question.prefix) not in context.attempted
     ]
 
 
@@ -468,26 +496,31 @@ def _excluded(criterion: Criterion, vendor: Vendor) -> Cell:
     return _cell(criterion, cause=NOT_APPLICABLE, detail=detail, applicable=False, low=0.0, high=0.0)
 
 
-def _cell(criterion: Criterion, **fields: Any) -> Cell:
-    nothing: dict[str, Any] = {
-        "criterion": criterion.id,
-        "value": None,
-        "unit": criterion.unit,
-        "kind": None,
-        "cause": None,
-        "detail": "",
-        "source": "",
-        "observed": "",
-        "age_days": None,
-        "score": None,
-        "low": 0.0,
-        "high": 100.0,
-        "imputed": None,
-        "applicable": True,
-        "weight": 0.0,
-        "contribution": None,
-    }
-    return Cell(**{**nothing, **fields})
+def _cell(
+    criterion: Criterion,
+    *,
+    value: ObservedValue | None = None,
+    kind: Kind | None = None,
+    cause: str | None = None,
+    detail: str = "",
+    source: str = "",
+    observed: str = "",
+    age_days: float | None = None,
+    score: float | None = None,
+    low: float = 0.0,
+    high: float = 100.0,
+    applicable: bool = True,
+    grade: str = "",
+    vantage: str = "",
+    n: int | None = None,
+    evidence: tuple[Observation, ...] = (),
+    contradiction: Contradiction | None = None,
+) -> Cell:
+    """A cell before weighting and imputation."""
+    return Cell(
+        criterion.id, value, criterion.unit, kind, cause, detail, source, observed, age_days, score, low, high, None,
+        applicable, 0.0, None, grade, vantage, n, evidence, contradiction,
+    )  # fmt: skip
 
 
 def _finish(
@@ -499,15 +532,16 @@ def _finish(
     unscored = [piece for piece in draft.known if piece.score != piece.score]
     for piece in unscored:
         piece.cause = UNSCORED
-        piece.detail = f"the value function does not know {words.value_text(piece.value, criterion.unit)}"
+        piece.detail = f"the value function does not know {value_words(piece.value, criterion.unit)}"
     missing = [*draft.missing, *unscored]
     contradiction = _contradiction(criterion, draft)
     if scored and criterion.document_required and scored[0].observation.kind == "claimed":
-        proven = [piece for piece in scored if piece.observation.document or piece.high <= 0]
+        # A claim against oneself needs no proof: what is worth nothing stays known.
+        proven = [piece for piece in scored if piece.observation.document or piece.score <= 0]
         for piece in scored:
             if piece not in proven:
                 piece.cause = NO_DOCUMENT
-                piece.detail = f"claimed {words.value_text(piece.value, criterion.unit)} without a document"
+                piece.detail = f"claimed {value_words(piece.value, criterion.unit)} without a document"
                 missing.append(piece)
         scored = proven
     if not scored:
@@ -517,8 +551,11 @@ def _finish(
 
 def _score_piece(piece: _Piece, scores: Sequence[float]) -> None:
     piece.score = scores[piece.first]
-    spread = [piece.score, *(each for each in scores[piece.first + 1 : piece.first + 1 + len(piece.others)])]
-    spread = [each for each in spread if each == each]
+    if not piece.others:
+        if piece.score == piece.score:
+            piece.low, piece.high = age.widen(piece.score, piece.score, piece.trust)
+        return
+    spread = [each for each in scores[piece.first : piece.first + 1 + len(piece.others)] if each == each]
     if spread:
         piece.low, piece.high = age.widen(min(spread), max(spread), piece.trust)
 
@@ -555,9 +592,12 @@ def _known(
 ) -> tuple[Cell, Gate | None]:
     combine = criterion.source.combine
     measured = scored[0].observation.kind == "measured"
-    unmeasured = [piece for piece in missing if piece.observation.kind == "measured"] if measured else []
+    seen = {piece.observation.endpoint for piece in scored}
+    failed = [piece for piece in missing if piece.observation.kind == "measured"]
+    # An endpoint that another vantage has measured is not unmeasured.
+    absent_keys = {piece.observation.endpoint for piece in failed} - seen if measured else set()
     unprobed = draft.unprobed if measured else []
-    absent = len(unmeasured) + len(unprobed)
+    absent = len(absent_keys) + len(unprobed)
     central = draft.combined is not None and len(scored) == len(draft.known)
     deciding = _deciding(scored, criterion)
     if central:
@@ -574,7 +614,7 @@ def _known(
         score, value = deciding.score, deciding.value
         low = min(piece.low for piece in scored)
         high = min(piece.high for piece in scored)
-    share = absent / (absent + len(scored))
+    share = absent / (absent + len(seen))
     if share and (central or combine != "best"):
         low *= 1.0 - share
     if share and (central or combine == "best"):
@@ -584,7 +624,7 @@ def _known(
         criterion,
         value=value,
         kind=observation.kind,
-        detail=_known_detail(criterion, scored, unmeasured, unprobed, deciding, combine),
+        detail=_known_detail(scored, failed, unprobed, deciding, combine),
         source=observation.source,
         observed=observation.observed,
         age_days=deciding.age,
@@ -606,7 +646,7 @@ def _known(
         parts, how = [piece.value for piece in scored if piece.value is not None], "mean" if central else combine
     status, reason = gates.judge(criterion.must, value, parts, how, criterion.unit, "")
     if status == "pass" and absent:
-        reason += f"; {absent} of {absent + len(scored)} endpoints not measured"
+        reason += f"; {absent} of {absent + len(seen)} endpoints not measured"
     return cell, Gate(criterion.id, status, reason)
 
 
@@ -616,8 +656,7 @@ def _names(keys: Sequence[str]) -> str:
 
 
 def _because(piece: _Piece) -> str:
-    where = piece.observation.endpoint or piece.observation.metric
-    return f"{where} ({piece.cause}{': ' + piece.detail if piece.detail else ''})"
+    return f"{_where(piece) or piece.observation.metric} ({piece.cause}{': ' + piece.detail if piece.detail else ''})"
 
 
 def _where(piece: _Piece) -> str:
@@ -626,9 +665,8 @@ def _where(piece: _Piece) -> str:
 
 
 def _known_detail(
-    criterion: Criterion,
     scored: Sequence[_Piece],
-    unmeasured: Sequence[_Piece],
+    failed: Sequence[_Piece],
     unprobed: Sequence[str],
     deciding: _Piece,
     combine: str,
@@ -642,8 +680,8 @@ def _known_detail(
         sentences.append(observation.endpoint)
     if observation.detail:
         sentences.append(observation.detail)
-    if unmeasured:
-        sentences.append("not measured: " + _names([_because(piece) for piece in unmeasured]))
+    if failed:
+        sentences.append("not measured: " + _names([_because(piece) for piece in failed]))
     if unprobed:
         sentences.append("not probed yet: " + _names(unprobed))
     for piece in scored:

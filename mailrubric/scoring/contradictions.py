@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from mailrubric.display import value_words
 from mailrubric.evidence.observation import Observation, ObservedValue
 from mailrubric.scoring.evaluation import Contradiction
 from mailrubric.scoring.value_functions import level_text, number
-from mailrubric.scoring.words import value_text
 from probes.model import Endpoint
 
 ENDPOINT_SUBJECT = "endpoint"
@@ -52,7 +52,7 @@ def between(
     """The contradiction between a claim and a measurement, both values in ``unit``; None when there is none."""
     if not differ(claimed, measured, tolerance):
         return None
-    said, seen = value_text(claimed, unit), value_text(measured, unit)
+    said, seen = value_words(claimed, unit), value_words(measured, unit)
     lacking = ""
     if isinstance(measured, tuple):
         lacking = f" (without {', '.join(missing_members(claimed, measured))})"

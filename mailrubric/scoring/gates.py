@@ -6,10 +6,11 @@ import operator
 from collections.abc import Sequence
 
 from mailrubric.catalogue.models import Must
+from mailrubric.display import value_words
 from mailrubric.evidence.observation import ObservedValue
 from mailrubric.scoring.evaluation import GateStatus
 from mailrubric.scoring.value_functions import level_text, number
-from mailrubric.scoring.words import condition, value_text
+from mailrubric.scoring.words import condition
 
 
 def meets(must: Must, value: ObservedValue) -> bool | None:
@@ -65,14 +66,14 @@ def judge(
     judged = list(parts) if parts and combine in ("worst", "best", "any source") else [value]
     answers = [meets(must, each) for each in judged]
     if None in answers:
-        return "provisional", f"{value_text(value, unit)} can't be compared with {condition(must, unit)}"
+        return "provisional", f"{value_words(value, unit)} can't be compared with {condition(must, unit)}"
     if combine == "best":
         passed = any(answers)
     else:
         passed = all(answers)
     if passed:
-        return "pass", f"{value_text(value, unit)} ({condition(must, unit)} is asked)"
+        return "pass", f"{value_words(value, unit)} ({condition(must, unit)} is asked)"
     failing = next(each for each, answer in zip(judged, answers, strict=True) if not answer)
     if combine == "any source" and any(answers):
-        return "provisional", f"sources disagree: one says {value_text(failing, unit)}"
-    return "fail", f"{must.otherwise} ({value_text(failing, unit)}; {condition(must, unit)} is asked)"
+        return "provisional", f"sources disagree: one says {value_words(failing, unit)}"
+    return "fail", f"{must.otherwise} ({value_words(failing, unit)}; {condition(must, unit)} is asked)"

@@ -1,4 +1,4 @@
-"""Scoring in words: values, value functions, gates and sources as people read them."""
+"""Scoring in words: value functions, gates and sources as people read them."""
 
 from __future__ import annotations
 
@@ -12,31 +12,7 @@ from mailrubric.catalogue.models import (
     ValueFunction,
     YesNoFunction,
 )
-
-
-def value_text(value: object, unit: str = "") -> str:
-    """A value with its unit: ``yes``, ``none`` for an empty set, ``26,214,400 B``, ``A, B``."""
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple | list):
-        return ", ".join(str(member) for member in value) if value else "none"
-    if isinstance(value, int | float):
-        return _with_unit(_digits(value), unit)
-    return str(value)
-
-
-def _digits(value: float) -> str:
-    if isinstance(value, float) and not value.is_integer():
-        return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
-
-
-def _with_unit(text: str, unit: str) -> str:
-    if not unit:
-        return text
-    return text + unit if unit == "%" else f"{text} {unit}"
+from mailrubric.display import value_words
 
 
 def value_function(function: ValueFunction, unit: str = "") -> str:
@@ -44,7 +20,7 @@ def value_function(function: ValueFunction, unit: str = "") -> str:
     match function:
         case PointsFunction():
             ordered = sorted(function.points, key=lambda point: point[0])
-            steps = ", ".join(f"{score:g} at {value_text(value, unit)}" for value, score in ordered)
+            steps = ", ".join(f"{score:g} at {value_words(value, unit)}" for value, score in ordered)
             between = "in proportion to the logarithm" if function.scale == "log" else "in proportion"
             return f"{steps}; {between} between, flat outside"
         case MapFunction():
@@ -60,7 +36,7 @@ def value_function(function: ValueFunction, unit: str = "") -> str:
             ends = function.curve
             better = "lower" if ends.worth_90 < ends.worth_50 else "higher"
             return (
-                f"90 at {value_text(ends.worth_90, unit)}, 50 at {value_text(ends.worth_50, unit)}; "
+                f"90 at {value_words(ends.worth_90, unit)}, 50 at {value_words(ends.worth_50, unit)}; "
                 f"log-normal curve, {better} is better"
             )
 
@@ -68,7 +44,7 @@ def value_function(function: ValueFunction, unit: str = "") -> str:
 def condition(must: Must, unit: str = "") -> str:
     """A gate's condition: ``above 0 d``."""
     parts = [
-        f"{word} {value_text(limit, unit)}"
+        f"{word} {value_words(limit, unit)}"
         for word, limit in (
             ("above", must.above),
             ("at least", must.at_least),
@@ -78,7 +54,7 @@ def condition(must: Must, unit: str = "") -> str:
         if limit is not None
     ]
     if must.equals is not None:
-        parts.append(value_text(must.equals))
+        parts.append(value_words(must.equals))
     if must.one_of is not None:
         parts.append("one of " + ", ".join(must.one_of))
     if must.includes is not None:
