@@ -1,6 +1,7 @@
 """What the lab's vendors claim in their profiles: invented facts, labelled as such where they are written.
 
 Every name is declared by a shipped criteria file; a test loads the generated workspace and would see a stranger.
+Only ``CONTRADICTION`` claims what the lab's own servers do not bear out.
 """
 
 from __future__ import annotations
@@ -10,8 +11,171 @@ from collections.abc import Mapping
 FactValue = bool | int | float | str | tuple[str, ...]
 Claims = Mapping[str, FactValue]
 
-GOOD: Claims = {}
-ORDINARY: Claims = {}
-POOR: Claims = {}
-CONTRADICTION: Claims = {}
-MAILBOX: Claims = {}
+DOCUMENTED = frozenset({"soc2", "iso27001"})
+"""Claims that count only with a document; the lab's profiles name an invented one."""
+
+GOOD: Claims = {
+    "templates": True,
+    "smtp_implicit_tls": True,
+    "smtp_submission_ports": ("2525", "465", "587"),
+    "message_size_limit_mb": 50,
+    "max_recipients_per_message": 1000,
+    "smtp_tls_min": "TLSv1.2",
+    "smtp_tls_max": "TLSv1.3",
+    "smtp_tls_required": True,
+    "enforced_tls": True,
+    "byo_dkim": True,
+    "dkim_key_bits": 2048,
+    "custom_return_path": True,
+    "own_domain_dmarc_policy": "reject",
+    "dmarc_tools": "tool",
+    "dedicated_ip": True,
+    "ip_pools": True,
+    "ip_warmup": "automatic",
+    "suppression_list": True,
+    "feedback_loops": True,
+    "email_validation_api": True,
+    "inbox_placement_tests": True,
+    "one_click_unsubscribe": "automatic",
+    "separate_bulk_stream": True,
+    "segmentation": True,
+    "send_time_optimisation": True,
+    "ab_testing": True,
+    "scheduled_send": True,
+    "support_channels": ("chat", "email", "phone"),
+    "support_around_the_clock": True,
+    "sla": True,
+    "webhooks": True,
+    "inbound": True,
+    "sdk_languages": ("dotnet", "go", "java", "javascript", "php", "python", "ruby"),
+    "idempotency_key": True,
+    "batch_size": 1000,
+    "log_retention_days": 90,
+    "subaccounts": True,
+    "tags": "several",
+    "rate_limit_headers": True,
+    "soc2": "type2",
+    "iso27001": "certified",
+    "eu_data_residency": True,
+    "gdpr": True,
+    "two_factor": True,
+    "sso_saml": True,
+    "rbac": True,
+    "audit_log": True,
+    "price_usd_10k": 18,
+    "price_usd_100k": 90,
+    "price_usd_1m": 600,
+    "free_tier_emails_month": 3000,
+    "status_page": "machine",
+    "region_count": 3,
+    "observed_uptime": 99.99,
+}
+
+ORDINARY: Claims = {
+    "templates": True,
+    "smtp_submission_ports": ("465", "587"),
+    "max_recipients_per_message": 100,
+    "byo_dkim": True,
+    "dkim_key_bits": 2048,
+    "custom_return_path": True,
+    "dmarc_tools": "guidance",
+    "dedicated_ip": True,
+    "ip_pools": False,
+    "ip_warmup": "guidance",
+    "suppression_list": True,
+    "feedback_loops": True,
+    "email_validation_api": False,
+    "one_click_unsubscribe": "manual",
+    "separate_bulk_stream": False,
+    "segmentation": True,
+    "ab_testing": False,
+    "scheduled_send": True,
+    "support_channels": ("chat", "email"),
+    "support_around_the_clock": False,
+    "sla": True,
+    "webhooks": True,
+    "inbound": True,
+    "sdk_languages": ("go", "javascript", "php", "python"),
+    "idempotency_key": False,
+    "batch_size": 100,
+    "log_retention_days": 30,
+    "subaccounts": True,
+    "tags": "one",
+    "soc2": "type2",
+    "eu_data_residency": False,
+    "gdpr": True,
+    "two_factor": True,
+    "sso_saml": False,
+    "rbac": True,
+    "audit_log": False,
+    "price_usd_10k": 15,
+    "price_usd_100k": 75,
+    "price_usd_1m": 500,
+    "free_tier_emails_month": 100,
+    "status_page": "machine",
+    "region_count": 2,
+    "observed_uptime": 99.95,
+}
+
+POOR: Claims = {
+    **ORDINARY,
+    "smtp_submission_ports": ("587",),
+    "max_recipients_per_message": 10,
+    "dkim_key_bits": 1024,
+    "custom_return_path": False,
+    "dmarc_tools": "none",
+    "dedicated_ip": False,
+    "ip_warmup": "none",
+    "feedback_loops": False,
+    "one_click_unsubscribe": "none",
+    "segmentation": False,
+    "support_channels": ("email",),
+    "sla": False,
+    "inbound": False,
+    "sdk_languages": ("php",),
+    "batch_size": 1,
+    "log_retention_days": 3,
+    "subaccounts": False,
+    "tags": "none",
+    "soc2": "none",
+    "two_factor": False,
+    "price_usd_10k": 30,
+    "price_usd_100k": 180,
+    "price_usd_1m": 1200,
+    "status_page": "web",
+    "region_count": 1,
+    "observed_uptime": 99.5,
+}
+
+CONTRADICTION: Claims = {
+    **ORDINARY,
+    "smtp_extensions": ("8BITMIME", "CHUNKING", "DSN", "PIPELINING", "SIZE", "SMTPUTF8"),  # no CHUNKING, DSN, SMTPUTF8
+    "message_size_limit_mb": 50,  # 10 MiB
+    "smtp_tls_min": "TLSv1.2",  # TLS 1.0
+    "smtp_tls_max": "TLSv1.3",  # TLS 1.2
+    "own_domain_dmarc_policy": "reject",  # quarantine
+}
+
+MAILBOX: Claims = {
+    "autoconfig": True,
+    "smtp_implicit_tls": True,
+    "message_size_limit_mb": 50,
+    "smtp_tls_required": True,
+    "byo_dkim": True,
+    "support_channels": ("chat", "email"),
+    "support_around_the_clock": True,
+    "sla": True,
+    "soc2": "type2",
+    "iso27001": "certified",
+    "eu_data_residency": True,
+    "gdpr": True,
+    "two_factor": True,
+    "sso_saml": True,
+    "rbac": True,
+    "audit_log": True,
+    "price_usd_user_month": 4,
+    "storage_gb": 50,
+    "status_page": "machine",
+    "region_count": 2,
+    "observed_uptime": 99.98,
+}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from mailrubric.lab.authority import Authority, Identity
-from mailrubric.lab.claims import CONTRADICTION, GOOD, MAILBOX, ORDINARY, POOR, FactValue
+from mailrubric.lab.claims import CONTRADICTION, DOCUMENTED, GOOD, MAILBOX, ORDINARY, POOR, FactValue
 from mailrubric.lab.mailbox import IMAPService, POP3Service, SieveService
 from mailrubric.lab.nameserver import ZONE, Record
 from mailrubric.lab.smtp import SMTPService
@@ -22,7 +22,6 @@ from mailrubric.lab.web import Page, WebService
 Service = Literal[
     "submission", "submissions", "mx", "imap", "imaps", "pop3", "pop3s", "sieve", "https", "policy", "dns"
 ]  # fmt: skip
-TLSStart = Literal["starttls", "implicit", "none"]
 Protocol = SMTPService | IMAPService | POP3Service | SieveService | WebService
 
 PREFERRED_PORTS: dict[Service, int] = {
@@ -48,6 +47,9 @@ class Place:
 
 Ports = Mapping[Place, int]
 
+_INVENTED = f"https://{ZONE}/invented"
+"""Where every claim of the lab comes from: nowhere."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LabVendor:
@@ -56,7 +58,7 @@ class LabVendor:
     ``purpose``: what it was built to show, one sentence. ``smtp``: its submission servers on port ``submission``
     (STARTTLS where it is offered) and, with ``implicit``, on port ``submissions``. ``identity``: makes the certificate
     of its mail servers; its web servers always have a good one. ``listens``: False reserves its ports, but nobody
-    answers there. ``endpoint_tls``: what the profile says of port ``submission``.
+    answers there. Its profile says STARTTLS of port ``submission`` whether its server offers it or not.
     """
 
     short: str
@@ -65,7 +67,6 @@ class LabVendor:
     category: Literal["esp", "mailbox"] = "esp"
     smtp: SMTPService | None = None
     implicit: bool = True
-    endpoint_tls: TLSStart = "starttls"
     mailbox: bool = False
     mx: bool = False
     identity: Callable[[Authority, list[str]], Identity] = Authority.issue
@@ -144,22 +145,23 @@ class LabVendor:
 
     def profile(self, ports: Ports, today: datetime.date) -> dict[str, Any]:
         """Its vendor file (see ``mailrubric.catalogue.models.Vendor``)."""
-        claimed = {
-            name: {"value": list(value) if isinstance(value, tuple) else value,
-                   "source": f"https://{ZONE}/invented", "as_of": today.isoformat(), "grade": "official"}
-            for name, value in sorted(self.claims.items())
-        }  # fmt: skip
+        sourced = {"source": _INVENTED, "as_of": today.isoformat()}
+        facts = {}
+        for name, value in sorted(self.claims.items()):
+            facts[name] = {"value": list(value) if isinstance(value, tuple) else value, **sourced, "grade": "official"}
+            if name in DOCUMENTED and value != "none":
+                facts[name]["document"] = f"{_INVENTED}/{name}.pdf"
         return {
             "id": self.id,
             "name": f"{self.name} (lab)",
             "category": self.category,
             "homepage": f"https://{ZONE}/{self.short}",
             "lab": True,
-            "endpoints": self._endpoints(ports),
-            "facts": claimed,
+            "endpoints": self._endpoints(ports, sourced),
+            "facts": facts,
         }
 
-    def _endpoints(self, ports: Ports) -> dict[str, list[dict[str, Any]]]:
+    def _endpoints(self, ports: Ports, sourced: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
         endpoints: dict[str, list[dict[str, Any]]] = {}
         for place in self.places():
             if place.service == "policy":  # belongs to the domain
@@ -168,10 +170,10 @@ class LabVendor:
             label = place.host.removesuffix(f".{self.domain}")
             match place.service:
                 case "submission":
-                    entry = {"host": place.host, "port": port, "tls": self.endpoint_tls}
+                    entry = {"host": place.host, "port": port, "tls": "starttls", **sourced}
                     endpoints.setdefault("submission", []).append(entry)
                 case "submissions":
-                    endpoints["submission"].append({"host": place.host, "port": port, "tls": "implicit"})
+                    endpoints["submission"].append({"host": place.host, "port": port, "tls": "implicit", **sourced})
                 case "mx":
                     endpoints["mx"] = [{"domain": self.domain, "port": port}]
                 case "imap" | "pop3" | "sieve":

@@ -148,3 +148,13 @@ def test_the_documentation_names_every_vendor() -> None:
     text = (Path(__file__).parents[3] / "docs" / "lab.md").read_text(encoding="utf-8")
     named = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `lab-")]
     assert named == [vendor.id for vendor in VENDORS]
+
+
+def test_the_profiles_fit_the_shipped_criteria(running_lab: lab.Lab) -> None:
+    workspace = Workspace.open(running_lab.workspace)
+    assert [str(problem) for problem in workspace.check()] == []
+    catalogue = workspace.catalogue()
+    assert set(catalogue.vendors) == {vendor.id for vendor in VENDORS}
+    for vendor in VENDORS:
+        assert set(catalogue.vendors[vendor.id].facts) <= set(catalogue.facts)
+        assert catalogue.endpoints(vendor.id)
