@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -12,8 +13,8 @@ from mailrubric.catalogue.models import CriteriaFile, Criterion, CurveFunction, 
 from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import View, as_of_now, view
 from mailrubric.dashboard.text import plain
+from mailrubric.scoring import value_functions
 from mailrubric.scoring.evaluate import tabulate, weigh
-from mailrubric.scoring.value_functions import score_number
 
 UPLOAD_LIMIT = 1024 * 1024
 
@@ -78,9 +79,8 @@ def _curve(criterion: Criterion) -> None:
     elif isinstance(function, CurveFunction):
         low, high = sorted((function.curve.worth_90, function.curve.worth_50))
         values = [low / 3 * (high / low * 9) ** (step / 40) for step in range(41)]
-        figure = charts.value_function(
-            [(value, score_number(function, value)) for value in values], criterion.unit, log=True
-        )
+        scores = value_functions.curve(np.array(values), function).tolist()
+        figure = charts.value_function(list(zip(values, scores, strict=True)), criterion.unit, log=True)
     else:
         return
     st.plotly_chart(

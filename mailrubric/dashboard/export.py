@@ -6,7 +6,7 @@ import streamlit as st
 
 from mailrubric.dashboard.state import view
 from mailrubric.dashboard.text import plain
-from mailrubric.export import FORMATS, render
+from mailrubric.export import FORMATS, MEDIA_TYPES, render
 
 DESCRIPTIONS = {
     "xlsx": "Workbook with ranking, criteria, evidence and rules",
@@ -14,13 +14,6 @@ DESCRIPTIONS = {
     "md": "For a wiki, an issue or a pull request",
     "csv": "One row for each vendor and criterion",
     "json": "Everything, for programs; the shape is documented",
-}
-MEDIA_TYPES = {
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "html": "text/html",
-    "md": "text/markdown",
-    "csv": "text/csv",
-    "json": "application/json",
 }
 
 
@@ -45,7 +38,7 @@ def page() -> None:
                 f"Download .{name}",
                 data=lambda name=name: render(current.evaluation, name, vendors=selected),  # type: ignore[misc]
                 file_name=f"scorecard.{name}",
-                mime=MEDIA_TYPES.get(name, "application/octet-stream"),
+                mime=MEDIA_TYPES[name],
                 on_click="ignore",
                 icon=":material/download:",
                 key=f"download_{name}",

@@ -12,7 +12,7 @@ import streamlit as st
 from mailrubric.causes import explain
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import plain
-from mailrubric.probing import ProbeService, RunStatus, plan
+from mailrubric.probing import Job, ProbeService, ProbingError, RunStatus, plan, shared_service
 from probes.model import ROLES
 from probes.network import Options
 
@@ -28,11 +28,6 @@ ROLE_NAMES = {
     "status": "Status page",
     "web": "Web site",
 }
-
-
-@st.cache_resource
-def _service() -> ProbeService:
-    return ProbeService()
 
 
 def page() -> None:
@@ -63,7 +58,7 @@ def page() -> None:
     )
     known = [name for name in chosen if name in current.catalogue.vendors]
     jobs = plan(current.catalogue, known, roles=[role for role in roles if role in ROLES])
-    service = _service()
+    service = shared_service()
     running = service.current(str(current.workspace.directory))
     busy = running is not None and not running.finished
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -73,9 +68,13 @@ def page() -> None:
             icon=":material/play_arrow:",
             disabled=busy or not jobs,
         ):
-            _start(current, service, jobs)
-            st.rerun()
-        if busy and st.button("Stop", icon=":material/stop:"):
+            try:
+                _start(current, service, jobs)
+            except ProbingError as error:
+                st.error(plain(error), title="Not started")
+            else:
+                st.rerun()
+        if running is not None and busy and st.button("Stop", icon=":material/stop:"):
             service.cancel(running.run_id)
             st.rerun()
     without = [current.name(name) for name in known if not current.catalogue.endpoints(current.catalogue.vendors[name])]
@@ -87,7 +86,7 @@ def page() -> None:
         st.info("Choose at least one vendor with an endpoint.")
 
 
-def _start(current: View, service: ProbeService, jobs: list) -> None:  # type: ignore[type-arg]
+def _start(current: View, service: ProbeService, jobs: list[Job]) -> None:
     service.start(
         str(current.workspace.directory),
         jobs,

@@ -44,7 +44,7 @@ def page() -> None:
             alt="Bar chart of vendor scores with their intervals, best first",
         )
         st.caption(
-            "Bar: score over what is known. Line: the score if everything unknown, missing or aged were worth 0, or 100. "
+            "Bar: score over what is known. Line: the score if all that is unknown or aged were worth 0, or 100. "
             "Pale bars have too little evidence for a rank; they stand in the order of their estimated score."
         )
         _table(drawn)

@@ -144,10 +144,10 @@ def _conversations(current: View, vendor: VendorScore) -> None:
         st.info("Nothing was probed yet. The Probe page measures this vendor's servers.")
         return
     newest: dict[str, str] = {}
-    for report in reports:
-        newest.setdefault(report.endpoint, report.id)
+    for summary in reports:
+        newest.setdefault(summary.endpoint, summary.id)
     endpoint = st.selectbox("Endpoint", list(newest), key="endpoint", bind="query-params")
-    report = current.store.report(newest[endpoint if endpoint in newest else next(iter(newest))])
+    report = current.store.report(newest.get(endpoint, reports[0].id))
     st.caption(
         f"{plain(report['started'])} · from vantage “{plain(report['vantage'])}” · "
         f"{len(report['measurements'])} metrics · {report['duration_ms']:.0f} ms"
