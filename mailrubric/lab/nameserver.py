@@ -1,4 +1,4 @@
-"""A small authoritative DNS server for the lab's own zone, over UDP and TCP (RFC 1034, 1035, 2308, 6891)."""
+"""A small authoritative DNS server for the top-level domain ``test``, over UDP and TCP (RFC 1034, 1035, 2308, 6891)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ import dns.rdatatype
 import dns.rrset
 
 ZONE = "lab.test"
-"""Under .test, which RFC 6761 keeps free for tests for ever."""
+"""Where the lab's names are: under .test, which RFC 6761 keeps free for tests for ever."""
+_ORIGIN = "test"
+"""What the lab answers for. All of .test, since probes climb to it (CAA, RFC 8659 §3; DMARC, RFC 9989 §4.10)."""
 _TTL = 60
 _UDP_BYTES = 512
 _UDP_BYTES_EDNS = 1232
@@ -32,10 +34,10 @@ Record = tuple[str, str, str]
 
 
 class Zone:
-    """The records of ``lab.test``, and how to answer from them."""
+    """The records of ``lab.test`` in the zone ``test``, and how to answer from them."""
 
     def __init__(self, records: Iterable[Record]) -> None:
-        self._origin = dns.name.from_text(ZONE)
+        self._origin = dns.name.from_text(_ORIGIN)
         self._rrsets: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], dns.rrset.RRset] = {}
         self._names: set[dns.name.Name] = {self._origin}
         for name, kind, data in records:

@@ -334,6 +334,7 @@ _DNS_GOOD = (
     ("_smtp._tls", "TXT", '"v=TLSRPTv1; rua=mailto:tls@{domain}"'),
     ("lab1._domainkey", "CNAME", "lab1.keys.{domain}."),
     ("lab1.keys", "TXT", f'"{_DKIM_KEY}"'),
+    ("@", "CAA", '0 issue "lab.test"'),
 )
 _DNS_POOR = (
     ("@", "TXT", '"v=spf1 include:_spf.{domain} a mx ptr ?all"'),
