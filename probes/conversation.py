@@ -224,7 +224,7 @@ class Findings:
             problem = why or self.talk.why()
             self.measurements.append(Measurement.missing(metric, problem.cause, problem.detail))
         else:
-            self.measurements.append(Measurement(metric, value))
+            self.measurements.append(Measurement(metric, round(value, 3) if isinstance(value, float) else value))
 
     def add_set(self, metric: str, values: Sequence[str] | None, why: Unmeasured | None = None) -> None:
         """The values as a sorted set without duplicates."""

@@ -355,19 +355,21 @@ class Network:
 
     async def _dial_first(self, host: str, port: int) -> Connection:
         problems: list[Unmeasured] = []
-        for address in await self._addresses(host):
+        addresses = await self._addresses(host)
+        for address in addresses:
             try:
                 connection = await self._dial(address, port)
             except Unmeasured as problem:
                 if problem.cause is Cause.DEADLINE_EXCEEDED and not problems:
                     raise
-                self.note(f"{address} port {port}: {problem}")
+                self.note(str(problem))
                 problems.append(problem)
                 if self.remaining == 0:
                     break
             else:
                 self._pinned[host] = address
                 return connection
+        self.address = str(addresses[0])
         first = problems[0]
         if first.cause is Cause.CONNECTION_TIMEOUT and port == 25 and not self.options.allow_private:
             blocked = await self._before_deadline(
@@ -438,7 +440,7 @@ class Network:
         six = isinstance(address, ipaddress.IPv6Address)
         match error.errno:
             case errno.ECONNREFUSED:
-                return Unmeasured(Cause.CONNECTION_REFUSED, f"{address} port {port}")
+                return Unmeasured(Cause.CONNECTION_REFUSED, f"{address} refuses connections to port {port}")
             case errno.ECONNRESET | errno.EPIPE | errno.ECONNABORTED:
                 return Unmeasured(Cause.CONNECTION_RESET, f"{address} reset the connection at once")
             case errno.EADDRNOTAVAIL | errno.ENETUNREACH | errno.EAFNOSUPPORT if six:

@@ -259,7 +259,8 @@ class SMTPProbe:
         implicit = Unmeasured(Cause.NOT_APPLICABLE, "TLS begins before the dialogue")
         findings.add("smtp.connect_ms", talk.connect_ms)
         findings.add("smtp.greeting_ms", talk.greeting_ms)
-        findings.add("smtp.greeting_name", _greeting_name(talk))
+        nameless = Unmeasured(Cause.PROTOCOL_ERROR, "the greeting names no host")
+        findings.add("smtp.greeting_name", _greeting_name(talk), nameless if talk.greeting is not None else None)
         findings.add("smtp.extensions", None if talk.before is None else keywords(talk.before))
         under_tls = talk.before if endpoint.tls == "implicit" else talk.after
         after_tls = findings.after_tls(endpoint)
@@ -284,7 +285,7 @@ def _greeting_name(talk: Conversation) -> str | None:
     if talk.greeting is None:
         return None
     words = talk.greeting[0].split(maxsplit=1)
-    return printable(words[0], 255) if words else ""
+    return printable(words[0], 255) if words else None
 
 
 def _auth(capabilities: Capabilities | None) -> tuple[str, ...] | None:
