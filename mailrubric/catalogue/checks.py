@@ -103,7 +103,7 @@ def criterion_findings(criterion: Criterion, at: Location, known: Known) -> Iter
 def _source_findings(
     criterion: Criterion, at: Location, known: Known, quantities: list[_Quantity]
 ) -> Iterator[Finding]:
-    """Faults of ``from``; what it names is added to ``quantities``."""
+    """Faults of ``from``; what it names is added to ``quantities``, if the rest of the criterion can go by it."""
     source = criterion.source
     named = {
         name: value
@@ -134,6 +134,7 @@ def _source_findings(
             yield Finding((*at, "fact"), message)
     if source.probe and len(quantities) == 2 and not _comparable(quantities[0].type, quantities[1].type):
         first, second = quantities
+        del quantities[1]
         yield Finding(
             (*at, "fact"),
             f"{second.name} ({second.type}) cannot stand in for {first.name} ({first.type}): their types differ",

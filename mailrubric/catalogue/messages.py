@@ -188,7 +188,11 @@ def findings_of(error: ValidationError, model: type[Model], data: Any, base: Loc
             in_union.add(location)
         if location in found:
             continue
-        if kind == "too_short" and len(value) >= _subschema(schema, location).get("minItems", 0):
+        if (
+            kind == "too_short"
+            and isinstance(value, list)
+            and len(value) >= _subschema(schema, location).get("minItems", 0)
+        ):
             continue  # pydantic counts the entries without a fault; those with one are reported already
         if kind == "missing" and isinstance(raw[-1], str):
             name = raw[-1]
@@ -451,5 +455,5 @@ def place(findings: Iterable[Finding], path: Path, document: Document | None) ->
         left_out = problems[MAX_PROBLEMS:]
         problems = sorted(problems[:MAX_PROBLEMS], key=order)
         message = f"{len(left_out):,} further problems of this file are not shown"
-        problems.append(Problem(path, 0, 0, message, severity=left_out[0].severity))
+        problems.append(dataclasses.replace(left_out[0], message=message, key=""))
     return problems

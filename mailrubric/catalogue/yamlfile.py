@@ -158,16 +158,18 @@ def read_file(path: Path) -> Document:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         raise YAMLFault(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    with os.fdopen(descriptor, "rb") as stream:
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise YAMLFault("is not a file")
-            if status.st_size > MAX_BYTES:
-                raise YAMLFault(_too_large(status.st_size))
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise YAMLFault("is not a file")
+        if status.st_size > MAX_BYTES:
+            raise YAMLFault(_too_large(status.st_size))
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
             content = stream.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise YAMLFault(f"cannot be read: {error.strerror or error}") from error
+    except OSError as error:
+        raise YAMLFault(f"cannot be read: {error.strerror or error}") from error
+    finally:
+        os.close(descriptor)
     return read(content)
 
 
@@ -187,7 +189,11 @@ def read(content: bytes) -> Document:
     try:
         return _Builder(text).build()
     except yaml.YAMLError as error:
-        raise _explain(error) from error
+        fault = _explain(error)
+        lines = text.split("\n")
+        if fault.line > len(lines):  # the parser counts the end of the file as a line of its own
+            fault.line, fault.column = len(lines), len(lines[-1]) + 1
+        raise fault from error
 
 
 def _decode(content: bytes) -> str:
@@ -466,11 +472,16 @@ _ADVICE: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
+_UNCLOSED = ("did not find expected ',' or", "unexpected end of stream", "did not find expected node content")
+
+
 def _explain(error: yaml.YAMLError) -> YAMLFault:
     """A parser's complaint as a sentence that helps."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         said = f"{error.problem or ''} {error.context or ''}"
+        if error.context_mark is not None and any(phrase in said for phrase in _UNCLOSED):
+            mark = error.context_mark  # where it was opened; the parser stopped at the end of the file
         place = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
     else:
         said = str(error)
