@@ -64,7 +64,7 @@ check: $(VENV)/.installed-dev
 		-m 'not real and not browser and not postgresql and not slow' $(TESTS)
 
 bench: $(VENV)/.installed-dev
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench --write
 
 docs: $(VENV)/.installed-dev
 	@$(BIN)/python -m mailrubric.catalogue.schema
