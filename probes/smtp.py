@@ -104,6 +104,12 @@ METRICS = (
         reference="RFC 4954 §4; RFC 8314 §4.1",
     ),
     Metric(
+        "smtp.auth_before_tls_offered",
+        "boolean",
+        "Whether any SASL mechanism is offered in plain text, before TLS.",
+        reference="RFC 4954 §4; RFC 8314 §4.1",
+    ),
+    Metric(
         "smtp.pipelining",
         "boolean",
         "Whether commands may be sent in groups without waiting for each reply (PIPELINING).",
@@ -275,8 +281,11 @@ class SMTPProbe:
         findings.add("smtp.auth_mechanisms", _auth(offered), talk.tls_failure)
         if endpoint.tls == "implicit":
             findings.add("smtp.auth_before_tls", None, implicit)
+            findings.add("smtp.auth_before_tls_offered", None, implicit)
         else:
-            findings.add("smtp.auth_before_tls", _auth(talk.before))
+            in_the_clear = _auth(talk.before)
+            findings.add("smtp.auth_before_tls", in_the_clear)
+            findings.add("smtp.auth_before_tls_offered", None if in_the_clear is None else bool(in_the_clear))
         findings.add("smtp.quit_code", talk.quit_code)
         return findings.measurements
 
