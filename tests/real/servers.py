@@ -27,13 +27,13 @@ from tests import needs
 START_SECONDS = 15.0
 """How long a server may take until it listens; the slowest here needs one."""
 
+DOMAIN = "example.test"
+"""The domain of this run's servers (RFC 6761 keeps ``.test`` free for this)."""
+
 _network = f"127.{random.SystemRandom().randrange(20, 250)}.{random.SystemRandom().randrange(1, 250)}"
-_hosts = iter(range(1, 255))
-
-
-def new_address() -> str:
-    """An address of this machine's loopback network that nobody else in this test run uses."""
-    return f"{_network}.{next(_hosts)}"
+_HOSTS = ("ns", "postfix", "dovecot", "exim", "chasquid", "haraka", "www", "mta-sts", "mx1", "mx2", "nobody")
+ADDRESSES: dict[str, str] = {f"{name}.{DOMAIN}": f"{_network}.{number}" for number, name in enumerate(_HOSTS, start=1)}
+"""Host name → its address, in a loopback network of this test run's own."""
 
 
 def free_port(address: str) -> int:
@@ -138,6 +138,24 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """One listener: the host name that its certificate and DNS give it, and its port."""
+
+    host: str
+    port: int
+
+    @property
+    def address(self) -> str:
+        """The address that the name stands for."""
+        return ADDRESSES[self.host]
+
+    @classmethod
+    def on(cls, host: str, port: int = 0) -> Service:
+        """A service on ``host``'s port, or on a free one."""
+        return cls(host, port or free_port(ADDRESSES[host]))
+
+
 # --- certificates -----------------------------------------------------------------------------------------------------
 
 
@@ -176,30 +194,30 @@ class Authority:
 # --- DNS --------------------------------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Zone:
-    """The zone ``example.test`` of this run: names of the servers, and whatever records a test wants beside them."""
+    """One zone; ``lines`` in the format of a zone file (RFC 1035 §5)."""
 
-    origin: str = "example.test"
-    lines: list[str] = dataclasses.field(default_factory=list)
+    origin: str
+    lines: Sequence[str] = ()
 
     def text(self) -> str:
-        """The zone file (RFC 1035 §5)."""
+        """The zone file."""
         head = [
             f"$ORIGIN {self.origin}.",
             "$TTL 60",
-            f"@ IN SOA ns.{self.origin}. hostmaster.{self.origin}. 1 3600 600 86400 60",
-            f"@ IN NS ns.{self.origin}.",
-            f"ns IN A {_network}.254",
+            f"@ IN SOA ns.{DOMAIN}. hostmaster.{DOMAIN}. 1 3600 600 86400 60",
+            f"@ IN NS ns.{DOMAIN}.",
         ]
-        return "\n".join([*head, *self.lines, ""])
+        hosts = [f"{name}. IN A {address}" for name, address in ADDRESSES.items() if name.endswith("." + self.origin)]
+        return "\n".join([*head, *hosts, *self.lines, ""])
 
 
 @contextlib.contextmanager
 def nsd(zones: Sequence[Zone]) -> Iterator[tuple[str, int]]:
-    """NSD, an authoritative server, for these zones; its address and port."""
+    """NSD, an authoritative server, for these zones; its address and port. The zone ``DOMAIN`` names all servers."""
     program = needs.require("nsd", "nsd")
-    address = new_address()
+    address = ADDRESSES[f"ns.{DOMAIN}"]
     port = free_port(address)
     with scratch("nsd") as folder:
         config = [
@@ -230,20 +248,17 @@ def nsd(zones: Sequence[Zone]) -> Iterator[tuple[str, int]]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Service:
-    """One listener: where it is, and the name that its certificate and DNS give it."""
+class Listener:
+    """One line of Postfix's master.cf: a daemon on a port, with parameters of its own (``-o name=value``)."""
 
-    host: str
-    address: str
-    port: int
+    service: Service
+    parameters: Mapping[str, str]
+    daemon: str = "smtpd"
 
 
 @contextlib.contextmanager
-def postfix(
-    services: Mapping[str, tuple[Service, Mapping[str, str]]], settings: Mapping[str, str]
-) -> Iterator[Mapping[str, Service]]:
-    """One Postfix with one ``smtpd`` for each service, which differ in their parameters (``-o name=value`` of
-    master.cf). ``settings`` go into main.cf for all."""
+def postfix(listeners: Sequence[Listener], settings: Mapping[str, str]) -> Iterator[None]:
+    """One Postfix with these listeners; ``settings`` go into main.cf for all."""
     needs.require_root()
     needs.require("postfix", "postfix")
     master = Path("/usr/lib/postfix/sbin/master")
@@ -258,7 +273,8 @@ def postfix(
             "data_directory": str(give(folder / "data", account)),
             "mail_owner": account,
             "setgid_group": "postdrop",
-            "myhostname": "postfix.example.test",
+            "myhostname": f"postfix.{DOMAIN}",
+            "mynetworks": "192.0.2.0/24",  # nobody: so that nothing is waived for us
             "inet_interfaces": "loopback-only",
             "inet_protocols": "ipv4",
             "mydestination": "",
@@ -266,7 +282,6 @@ def postfix(
             "alias_maps": "",
             "alias_database": "",
             "smtpd_relay_restrictions": "reject",
-            "smtpd_client_connection_count_limit": "0",
             "maillog_file": str(folder / "log"),
             "maillog_file_prefixes": str(folder),
             **settings,
@@ -276,12 +291,15 @@ def postfix(
             "postlog unix-dgram n - n - 1 postlogd",
             "anvil unix - - n - 1 anvil",
             "tlsmgr unix - - n 1000? 1 tlsmgr",
+            "tlsproxy unix - - n - 0 tlsproxy",
+            "smtpd pass - - n - - smtpd",
             "rewrite unix - - n - - trivial-rewrite",
             "cleanup unix n - n - 0 cleanup",
         ]
-        for service, options in services.values():
-            lines.append(f"{service.address}:{service.port} inet n - n - - smtpd")
-            lines += [f"  -o {{ {key} = {value} }}" for key, value in options.items()]
+        for listener in listeners:
+            place, most = listener.service, "1" if listener.daemon == "postscreen" else "-"
+            lines.append(f"{place.address}:{place.port} inet n - n - {most} {listener.daemon}")
+            lines += [f"  -o {{ {key} = {value} }}" for key, value in listener.parameters.items()]
         (config / "master.cf").write_text("\n".join([*lines, ""]))
         # Creates the folders of the queue, and says what is wrong with the configuration.
         subprocess.run(
@@ -292,23 +310,21 @@ def postfix(
             stderr=subprocess.DEVNULL,
             timeout=30,
         )
-        listens = [(service.address, service.port) for service, _ in services.values()]
-        with running("postfix", [master, "-c", config, "-d"], listens, folder):
-            yield {name: service for name, (service, _) in services.items()}
+        places = [(listener.service.address, listener.service.port) for listener in listeners]
+        with running("postfix", [master, "-c", config, "-d"], places, folder):
+            yield
 
 
 # --- Dovecot ----------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def dovecot(
-    host: str, certificate: Certificate, settings: Mapping[str, str], *, submission: bool = True
-) -> Iterator[dict[str, Service]]:
-    """One Dovecot with IMAP, POP3 (each in plain text and with implicit TLS), ManageSieve and submission, and a SASL
-    socket for Postfix (``folder/auth``). It has an address other than 127.0.0.1: Dovecot takes a connection between
-    equal addresses for secure and would offer passwords in plain text there.
+def dovecot(certificate: Certificate, settings: Mapping[str, str]) -> Iterator[tuple[dict[str, Service], Path]]:
+    """One Dovecot with IMAP, POP3 and submission (each in plain text and with implicit TLS) and ManageSieve.
 
-    Yields the services ``imap imaps pop3 pop3s sieve submission``; ``Service.host`` of each is ``host``.
+    Yields its services, ``imap imaps pop3 pop3s submission submissions sieve``, and the path of a SASL socket for
+    Postfix. Its address is not the one that clients here come from: Dovecot takes a connection between equal addresses
+    for secure and would offer passwords in plain text.
     """
     needs.require_root()
     program = needs.require("dovecot", "dovecot-core")
@@ -320,17 +336,17 @@ def dovecot(
     }.items():
         if not Path(f"/usr/lib/dovecot/{protocol}-login").exists():
             needs.lacking(f"Dovecot's {protocol} is not installed (Debian package {package})")
-    address = new_address()
-    names = ["imap", "imaps", "pop3", "pop3s", "sieve", *(["submission"] if submission else [])]
-    services = {name: Service(host, address, free_port(address)) for name in names}
+    host = certificate.name
+    names = ("imap", "imaps", "pop3", "pop3s", "submission", "submissions", "sieve")
+    services = {name: Service.on(host) for name in names}
     with scratch("dovecot") as folder:
         (folder / "mail").mkdir()
         base = {
             "base_dir": f"{folder}/run",
             "state_dir": f"{folder}/state",
             "log_path": f"{folder}/log",
-            "protocols": "imap pop3 sieve" + (" submission" if submission else ""),
-            "listen": address,
+            "protocols": "imap pop3 submission sieve",
+            "listen": ADDRESSES[host],
             "hostname": host,
             "ssl_cert": f"<{certificate.chain}",
             "ssl_key": f"<{certificate.key}",
@@ -343,25 +359,22 @@ def dovecot(
         text = "".join(f"{key} = {value}\n" for key, value in base.items())
         text += "passdb {\n  driver = static\n  args = password=worth-nothing\n}\n"
         text += f"userdb {{\n  driver = static\n  args = uid=nobody gid=nogroup home={folder}/mail\n}}\n"
-        text += _login("imap-login", {"imap": services["imap"], "imaps": services["imaps"]})
-        text += _login("pop3-login", {"pop3": services["pop3"], "pop3s": services["pop3s"]})
-        text += _login("managesieve-login", {"sieve": services["sieve"]})
-        if submission:
-            text += _login("submission-login", {"submission": services["submission"]})
+        for protocol, listeners in {
+            "imap": ("imap", "imaps"),
+            "pop3": ("pop3", "pop3s"),
+            "submission": ("submission", "submissions"),
+            "managesieve": ("sieve",),
+        }.items():
+            text += f"service {protocol}-login {{\n"
+            for name in listeners:
+                implicit = "\n    ssl = yes" if name.endswith("s") else ""
+                text += f"  inet_listener {name} {{\n    port = {services[name].port}{implicit}\n  }}\n"
+            text += "}\n"
         text += f"service auth {{\n  unix_listener {folder}/auth {{\n    mode = 0666\n  }}\n}}\n"
         (folder / "dovecot.conf").write_text(text, encoding="utf-8")
-        services["auth"] = Service(str(folder / "auth"), "", 0)
-        listens = [(service.address, service.port) for service in services.values() if service.port]
+        listens = [(service.address, service.port) for service in services.values()]
         with running("dovecot", [program, "-F", "-c", folder / "dovecot.conf"], listens, folder):
-            yield services
-
-
-def _login(service: str, listeners: Mapping[str, Service]) -> str:
-    text = f"service {service} {{\n"
-    for name, place in listeners.items():
-        implicit = "\n    ssl = yes" if name.endswith("s") and name != "sieve" else ""
-        text += f"  inet_listener {name} {{\n    port = {place.port}{implicit}\n  }}\n"
-    return text + "}\n"
+            yield services, folder / "auth"
 
 
 # --- Exim -------------------------------------------------------------------------------------------------------------
@@ -380,32 +393,30 @@ def exim_program() -> Path:
 
 
 @contextlib.contextmanager
-def exim(
-    service: Service, certificate: Certificate, settings: Mapping[str, str], *, implicit: Service | None = None
-) -> Iterator[Service]:
-    """One Exim daemon on a port with STARTTLS, and on ``implicit`` with TLS from the start."""
+def exim(certificate: Certificate, settings: Mapping[str, str], *, rules: str = "") -> Iterator[dict[str, Service]]:
+    """One Exim daemon: ``submission`` with STARTTLS, ``submissions`` with TLS from the start. ``rules`` are ACLs."""
     needs.require_root()
     program = exim_program()
     account = account_of("Debian-exim")
+    services = {name: Service.on(certificate.name) for name in ("submission", "submissions")}
     with scratch("exim") as folder:
         spool = give(folder / "spool", account)
-        places = [service, *([implicit] if implicit else [])]
         main = {
-            "primary_hostname": service.host,
+            "primary_hostname": certificate.name,
             "spool_directory": str(spool),
             "log_file_path": f"{give(folder / 'logs', account)}/%slog",
             "pid_file_path": f"{folder}/pid",
-            "local_interfaces": "<; " + " ; ".join(f"[{place.address}]:{place.port}" for place in places),
-            "tls_on_connect_ports": str(implicit.port) if implicit else "",
+            "local_interfaces": "<; " + " ; ".join(f"[{place.address}]:{place.port}" for place in services.values()),
+            "tls_on_connect_ports": str(services["submissions"].port),
             "tls_certificate": str(certificate.chain),
             "tls_privatekey": str(certificate.key),
-            "smtp_banner": f"{service.host} ESMTP",
+            "smtp_banner": f"{certificate.name} ESMTP",
             "host_lookup": "",
             "rfc1413_hosts": "",
             **settings,
         }
         text = "".join(f"{key} = {value}\n" for key, value in main.items())
-        text += "begin authenticators\n"
+        text += f"begin acl\n{rules}begin authenticators\n"
         for name in ("PLAIN", "LOGIN"):
             text += f"{name.lower()}:\n  driver = plaintext\n  public_name = {name}\n  server_prompts = :\n"
             text += "  server_condition = false\n"
@@ -413,9 +424,9 @@ def exim(
         config.write_text(text, encoding="utf-8")
         config.chmod(0o640)  # Exim refuses a configuration that others may write
         os.chown(config, 0, pwd.getpwnam(account).pw_gid)
-        listens = [(place.address, place.port) for place in places]
+        listens = [(place.address, place.port) for place in services.values()]
         with running("exim", [program, "-C", config, "-bdf", "-q1h"], listens, folder):
-            yield service
+            yield services
 
 
 # --- chasquid ---------------------------------------------------------------------------------------------------------
@@ -425,9 +436,9 @@ def exim(
 def chasquid(certificate: Certificate, *, size_megabytes: int) -> Iterator[dict[str, Service]]:
     """chasquid with its three listeners: ``mx``, ``submission`` (STARTTLS), ``submissions`` (implicit TLS)."""
     program = needs.require("chasquid", "chasquid")
-    address = new_address()
     host = certificate.name
-    services = {name: Service(host, address, free_port(address)) for name in ("mx", "submission", "submissions")}
+    address = ADDRESSES[host]
+    services = {name: Service.on(host) for name in ("mx", "submission", "submissions")}
     with scratch("chasquid") as folder:
         (folder / "data").mkdir()
         (folder / "domains" / host).mkdir(parents=True)
@@ -463,8 +474,8 @@ def haraka(certificate: Certificate, *, size: int) -> Iterator[dict[str, Service
     if not program.exists():
         needs.lacking("Haraka is not installed (npm package Haraka, by .ci/run)")
     shipped = (program.parents[1] / "config/connection.ini").read_text(encoding="utf-8")
-    address = new_address()
-    services = {name: Service(certificate.name, address, free_port(address)) for name in ("submission", "submissions")}
+    address = ADDRESSES[certificate.name]
+    services = {name: Service.on(certificate.name) for name in ("submission", "submissions")}
     with scratch("haraka") as folder:
         config = folder / "config"
         config.mkdir()
@@ -493,7 +504,7 @@ def haraka(certificate: Certificate, *, size: int) -> Iterator[dict[str, Service
 
 
 @contextlib.contextmanager
-def nginx(servers: Sequence[str], listens: Sequence[tuple[str, int]], files: Mapping[str, str]) -> Iterator[Path]:
+def nginx(servers: Sequence[str], services: Sequence[Service], files: Mapping[str, str]) -> Iterator[None]:
     """nginx with these ``server { … }`` blocks, in which ``@ROOT@`` stands for the folder of ``files``."""
     program = needs.require("nginx", "nginx-light")
     with scratch("nginx") as folder:
@@ -514,6 +525,6 @@ def nginx(servers: Sequence[str], listens: Sequence[tuple[str, int]], files: Map
             f"{blocks}\n}}\n",
             encoding="utf-8",
         )
-        command = [program, "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
-        with running("nginx", command, listens, folder):
-            yield folder
+        command: list[str | Path] = [program, "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
+        with running("nginx", command, [(service.address, service.port) for service in services], folder):
+            yield
