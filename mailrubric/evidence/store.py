@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import importlib
 import json
 import math
 import re
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -82,6 +81,7 @@ _measurements = sa.Table(
     sa.Column("report", sa.Text, sa.ForeignKey("reports.id"), nullable=False),
     sa.Column("vendor", sa.Text, nullable=False),
     sa.Column("metric", sa.Text, nullable=False),
+    sa.Column("probe", sa.Text, nullable=False),
     sa.Column("endpoint", sa.Text, nullable=False),
     sa.Column("vantage", sa.Text, nullable=False),
     sa.Column("value", sa.Text),  # JSON
@@ -162,7 +162,7 @@ def masked(url: str) -> str:
     """A store's URL fit to be shown: without its password, whether before the host or among the options."""
     try:
         parsed = sa.make_url(url)
-        hidden = {name: "***" if "pass" in name.lower() else value for name, value in parsed.query.items()}
+        hidden = {name: "hidden" if "pass" in name.lower() else value for name, value in parsed.query.items()}
         return parsed.set(query=hidden).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):
         return f"{url.partition(':')[0]}:…" if ":" in url else "(not a URL)"
@@ -228,7 +228,7 @@ class Store:
                 return
             _metadata.create_all(connection)
             for statement in _triggers(connection.dialect.name):
-                connection.exec_driver_sql(statement)
+                connection.execute(sa.text(statement))
             connection.execute(sa.insert(_schema).values(version=SCHEMA_VERSION))
 
     def _is_ours(self, connection: Connection) -> bool:
@@ -308,14 +308,13 @@ class Store:
 
     # --- adding -------------------------------------------------------------------------------------------------------
 
-    def add_report(self, vendor_id: str, report: Report, units: Mapping[str, str] | None = None) -> str:
+    def add_report(self, vendor_id: str, report: Report) -> str:
         """Store a report, and those that came with it, in one transaction; returns its id.
 
-        ``units``: unit of each metric; default what the probes declare. A value that is no finite number becomes
+        Probe and unit of each metric are what the registry of probes says. A value that is no finite number becomes
         ``probe_bug``: no probe may put into the store what JSON can't hold.
         """
         stored = _now()
-        known_units = declared_units() if units is None else units
         top = _profile_key(report.endpoint) or report.endpoint.key
         run = str(uuid.uuid4())
         report_rows: list[dict[str, Any]] = []
@@ -345,18 +344,20 @@ class Store:
                 }
             )
             for measurement in map(_storable, each.measurements):
+                probe, unit = _declared(measurement.metric)
                 measurement_rows.append(
                     {
                         "report": identifier,
                         "vendor": vendor_id,
                         "metric": measurement.metric,
+                        "probe": probe,
                         "endpoint": key,
                         "vantage": _clean(each.vantage),
                         "value": None if measurement.value is None else _json(measurement.value),
                         "cause": None if measurement.cause is None else str(measurement.cause.value),
                         "conclusive": _conclusive(measurement.value, measurement.cause),
                         "detail": _clean(measurement.detail),
-                        "unit": known_units.get(measurement.metric, ""),
+                        "unit": unit,
                         "observed": _clean(each.started),
                         "at": at,
                     }
@@ -555,8 +556,8 @@ def _triggers(dialect: str) -> list[str]:
 
 _MEASUREMENT_COLUMNS = (
     *(_measurements.c[name] for name in
-      ("vendor", "metric", "endpoint", "vantage", "value", "cause", "conclusive", "detail", "unit", "observed", "at",
-       "report")),
+      ("vendor", "metric", "probe", "endpoint", "vantage", "value", "cause", "conclusive", "detail", "unit",
+       "observed", "at", "report")),
     *(_reports.c[name] for name in ("role", "parent", "run", "versions", "endpoint_json")),
 )  # fmt: skip
 
@@ -680,7 +681,7 @@ def _measured(row: Row[Any]) -> Observation:
         metric=row.metric,
         value=_value(row.value),
         kind="measured",
-        source=f"probe {row.metric.partition('.')[0]}",
+        source=f"probe {row.probe}",
         observed=row.observed,
         cause=row.cause,
         detail=row.detail,
@@ -717,13 +718,21 @@ def _other(row: Row[Any]) -> Observation:
 # --- values on their way in -------------------------------------------------------------------------------------------
 
 
-def declared_units() -> dict[str, str]:
-    """Unit of every metric that the installed probes declare; empty when there is no registry of probes."""
+def _declared(metric: str) -> tuple[str, str]:
+    """(probe, unit) of a metric as the registry of probes has it; for a stranger its first word and no unit."""
+    first_word = metric.partition(".")[0]
     try:
-        registry = importlib.import_module("probes.registry")
-    except ModuleNotFoundError:
-        return {}
-    return {metric.key: metric.unit for probe in registry.probes() for metric in probe.metrics}
+        from probes import registry
+
+        # The probe named like the metric first, so that no other need be imported.
+        for name in sorted(registry.names(), key=lambda name: name != first_word):
+            for declared in registry.probe(name).metrics:
+                if declared.key == metric:
+                    return name, declared.unit
+    except ImportError:
+        # A probe that can't be imported must not cost the others their results; the catalogue knows units too.
+        return first_word, ""
+    return first_word, ""
 
 
 def _profile_key(endpoint: Endpoint) -> str:
