@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from probes.model import Cause, Unmeasured
-from probes.replies import Reply, ReplyCollector, printable, take_line
+from probes.replies import Reply, ReplyCollector, printable, quoted, take_line
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
@@ -351,7 +351,7 @@ class Connection:
         if self._ssl is not None:
             raise RuntimeError("this connection has TLS already")
         if self.buffered:
-            raise Unmeasured(Cause.PROTOCOL_ERROR, f"bytes before the TLS upgrade: {printable(self.buffered, 200)!r}")
+            raise Unmeasured(Cause.PROTOCOL_ERROR, f"bytes before the TLS upgrade: {quoted(self.buffered, 200)}")
         until = self._until(self._limits.read_timeout)
         tls = SSL.Connection(self._tls_context(), None)
         tls.set_app_data(self)
@@ -518,7 +518,7 @@ class Connection:
 
     def _plain_text(self, first: bytes) -> Unmeasured:
         return Unmeasured(
-            Cause.TLS_HANDSHAKE_ERROR, f"the server answered in plain text where TLS was due: {printable(first, 100)!r}"
+            Cause.TLS_HANDSHAKE_ERROR, f"the server answered in plain text where TLS was due: {quoted(first, 100)}"
         )
 
     def _tls_failure(self, error: SSL.Error, when: str) -> Unmeasured:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from probes.model import Cause, Endpoint, Measurement, Unmeasured, Value
-from probes.replies import printable
+from probes.replies import quoted
 
 if TYPE_CHECKING:
     from probes.connection import Connection, TLSSession
@@ -183,7 +183,7 @@ async def leftover_bytes(connection: Connection) -> bytes:
 def _injected(leftovers: bytes) -> Unmeasured:
     return Unmeasured(
         Cause.PROTOCOL_ERROR,
-        f"bytes followed the agreement to begin TLS, so the session ended there: {printable(leftovers, 200)!r}",
+        f"bytes followed the agreement to begin TLS, so the session ended there: {quoted(leftovers, 200)}",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from probes.conversation import Capabilities, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
-from probes.replies import Budget, keywords, printable, sasl_mechanisms
+from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms
 from probes.upgrade import conversation
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class IMAPDialogue(Dialogue):
             return (line,)
         if word.startswith(b"* BYE"):
             raise Unmeasured(Cause.GREETING_REJECTED, printable(line, 300))
-        raise Unmeasured(Cause.PROTOCOL_ERROR, f"not an IMAP greeting: {printable(line, 200)!r}")
+        raise Unmeasured(Cause.PROTOCOL_ERROR, f"not an IMAP greeting: {quoted(line, 200)}")
 
     async def capabilities(self, after_tls: bool = False) -> Capabilities:
         """CAPABILITY. A positive reply without a list is a ``protocol_error``: nothing was listed, so nothing is known
@@ -122,7 +122,7 @@ class IMAPDialogue(Dialogue):
                     continue
                 words = line.split(maxsplit=2)
                 if len(words) < 2 or words[0] != tag or words[1].upper() not in (b"OK", b"NO", b"BAD"):
-                    raise Unmeasured(Cause.PROTOCOL_ERROR, f"not an IMAP reply: {printable(line, 200)!r}")
+                    raise Unmeasured(Cause.PROTOCOL_ERROR, f"not an IMAP reply: {quoted(line, 200)}")
                 return words[1].upper(), printable(words[2] if len(words) > 2 else b"", 300), untagged
 
     async def _whole_line(self, budget: Budget) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from probes.conversation import Capabilities, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
-from probes.replies import Budget, keywords, printable, sasl_mechanisms
+from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms
 from probes.upgrade import conversation
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _status(line: bytes) -> bool:
         return True
     if word == [b"-ERR"]:
         return False
-    raise Unmeasured(Cause.PROTOCOL_ERROR, f"not a POP3 reply: {printable(line, 200)!r}")
+    raise Unmeasured(Cause.PROTOCOL_ERROR, f"not a POP3 reply: {quoted(line, 200)}")
 
 
 class POP3Probe:

@@ -37,6 +37,11 @@ def printable(data: bytes | bytearray | memoryview | str, at_most: int = PRINTAB
     return shown + "…" if cut else shown
 
 
+def quoted(data: bytes | bytearray | memoryview | str, at_most: int = 200) -> str:
+    """The same in quotation marks, for sentences."""
+    return f'"{printable(data, at_most)}"'
+
+
 def take_line(buffer: bytearray, at_most: int) -> bytes | None:
     """Remove and return the first line of ``buffer`` without its CRLF (a bare LF ends a line too), or None if it is
     not complete yet.
@@ -126,12 +131,12 @@ class ReplyCollector:
         self._budget.spend(line)
         match = _REPLY_LINE.fullmatch(line)
         if match is None:
-            raise Unmeasured(Cause.PROTOCOL_ERROR, f"not an SMTP reply: {printable(line, 200)!r}")
+            raise Unmeasured(Cause.PROTOCOL_ERROR, f"not an SMTP reply: {quoted(line, 200)}")
         code = int(match.group(1))
         if self._code is not None and code != self._code:
             raise Unmeasured(
                 Cause.PROTOCOL_ERROR,
-                f"the lines of one reply carry different codes ({self._code}, {code}): {printable(line, 200)!r}",
+                f"the lines of one reply carry different codes ({self._code}, {code}): {quoted(line, 200)}",
             )
         self._code = code
         self._lines.append(match.group(3) or b"")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from probes.addresses import IPAddress, host_name, is_localhost, literal
 from probes.model import Cause, Unmeasured
-from probes.replies import printable
+from probes.replies import printable, quoted
 
 if TYPE_CHECKING:
     import dns.asyncresolver
@@ -81,7 +81,7 @@ class Resolver:
         try:
             name = host_name(host)
         except ValueError as error:
-            raise Unmeasured(Cause.DNS_NXDOMAIN, f"{printable(host, 80)!r} is no host name: {error}") from None
+            raise Unmeasured(Cause.DNS_NXDOMAIN, f"{quoted(host, 80)} is no host name: {error}") from None
         if is_localhost(name):
             return (_address("127.0.0.1"), _address("::1")), ""
         if self._server is None:
@@ -156,7 +156,7 @@ class Resolver:
             host, port = self._server
             address = "127.0.0.1" if is_localhost(host.lower()) else str(literal(host) or "")
             if not address:
-                raise Unmeasured(Cause.DNS_SERVFAIL, f"the resolver {printable(host, 80)!r} is not an IP address")
+                raise Unmeasured(Cause.DNS_SERVFAIL, f"the resolver {quoted(host, 80)} is not an IP address")
             resolver = dns.asyncresolver.Resolver(configure=False)
             resolver.nameservers = [address]
             resolver.port = port
@@ -188,10 +188,10 @@ def _question_name(name: str) -> str:
         try:
             text = host_name(text)
         except ValueError as error:
-            raise Unmeasured(Cause.DNS_NXDOMAIN, f"{printable(name, 80)!r} is no DNS name: {error}") from None
+            raise Unmeasured(Cause.DNS_NXDOMAIN, f"{quoted(name, 80)} is no DNS name: {error}") from None
     labels = text.split(".") if text else []
     if len(text) > 253 or not set(text) <= _NAME_CHARACTERS or any(not 1 <= len(label) <= 63 for label in labels):
-        raise Unmeasured(Cause.DNS_NXDOMAIN, f"{printable(name, 80)!r} is no DNS name")
+        raise Unmeasured(Cause.DNS_NXDOMAIN, f"{quoted(name, 80)} is no DNS name")
     return text
 
 

@@ -28,7 +28,7 @@ from probes.model import (
     Unmeasured,
 )
 from probes.network import Network, Options, Surroundings
-from probes.replies import printable
+from probes.replies import printable, quoted
 
 MX_HOSTS = 3
 """How many MX hosts of a domain are probed: the most preferred ones."""
@@ -60,19 +60,19 @@ def parse_target(url: str) -> Endpoint:
 
     Raises ``ValueError`` with a sentence for people.
     """
-    shown = printable(url, 100)
+    shown = quoted(url, 100)
     scheme, separator, _ = url.strip().partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in SCHEMES:
         known = ", ".join(f"{each}://" for each in SCHEMES)
-        raise ValueError(f"{shown!r} begins with none of {known}")
+        raise ValueError(f"{shown} begins with none of {known}")
     if scheme in ("http", "https"):
         split_url(url.strip())
         return Endpoint("web", url=url.strip())
     host, port = _host_and_port(url.strip(), shown, scheme)
     if scheme == "dns":
         if port is not None or literal(host) is not None:
-            raise ValueError(f"{shown!r}: dns:// takes a domain and nothing else; --resolver sets whom to ask")
+            raise ValueError(f"{shown}: dns:// takes a domain and nothing else; --resolver sets whom to ask")
         return Endpoint("domain", domain=host)
     role, tls = _SCHEMES[scheme]
     port = port or DEFAULT_PORTS[role, tls]
@@ -85,35 +85,35 @@ def _host_and_port(url: str, shown: str, scheme: str) -> tuple[str, int | None]:
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise ValueError(f"{shown!r}: the IPv6 address in brackets is not valid") from None
+        raise ValueError(f"{shown}: the IPv6 address in brackets is not valid") from None
     if parts.username is not None or parts.password is not None:
-        raise ValueError(f"{shown!r}: a user name or password has no place here; nobody is logged in")
+        raise ValueError(f"{shown}: a user name or password has no place here; nobody is logged in")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError(f"{shown!r}: nothing may follow the host and port")
+        raise ValueError(f"{shown}: nothing may follow the host and port")
     port = _port(parts, shown)
     host = parts.hostname or ""
     if not host:
-        raise ValueError(f"{shown!r} names no {'domain' if scheme in ('dns', 'mx') else 'host'}")
+        raise ValueError(f"{shown} names no {'domain' if scheme in ('dns', 'mx') else 'host'}")
     address = literal(host)
     if address is not None:
         return str(address), port
     try:
         return host_name(host), port
     except ValueError as error:
-        raise ValueError(f"{shown!r}: {printable(host, 80)!r} is no host name: {error}") from None
+        raise ValueError(f"{shown}: {quoted(host, 80)} is no host name: {error}") from None
 
 
 def _port(parts: SplitResult, shown: str) -> int | None:
     if parts.netloc.count(":") > 1 and not parts.netloc.startswith("["):
-        raise ValueError(f"{shown!r}: an IPv6 address stands in brackets, as in smtp://[2001:db8::1]:587")
+        raise ValueError(f"{shown}: an IPv6 address stands in brackets, as in smtp://[2001:db8::1]:587")
     if parts.netloc.endswith(":"):
-        raise ValueError(f"{shown!r}: the port after the colon is missing")
+        raise ValueError(f"{shown}: the port after the colon is missing")
     try:
         port = parts.port
     except ValueError:
         port = 0
     if port == 0:
-        raise ValueError(f"{shown!r}: the port must be a number from 1 to 65535")
+        raise ValueError(f"{shown}: the port must be a number from 1 to 65535")
     return port
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from probes.conversation import Capabilities, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
-from probes.replies import Budget, keywords, printable, sasl_mechanisms
+from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms
 from probes.upgrade import conversation
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class SieveDialogue(Dialogue):
                     await self._rest_of_line(line, budget)
                     return lines, status, printable(line[len(status) :].strip(), 300)
                 if not line.startswith((b'"', b"{")):
-                    raise Unmeasured(Cause.PROTOCOL_ERROR, f"not a ManageSieve reply: {printable(line, 200)!r}")
+                    raise Unmeasured(Cause.PROTOCOL_ERROR, f"not a ManageSieve reply: {quoted(line, 200)}")
                 lines.append(await self._rest_of_line(line, budget))
 
     async def _rest_of_line(self, line: bytes, budget: Budget) -> list[bytes]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from probes.addresses import literal
 from probes.conversation import Capabilities, Conversation, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
-from probes.replies import Reply, keywords, parse_ehlo, printable, sasl_mechanisms
+from probes.replies import Reply, keywords, parse_ehlo, printable, quoted, sasl_mechanisms
 from probes.upgrade import conversation, conversation_so_far
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ def _size_limit(capabilities: Capabilities | None) -> tuple[int | None, Unmeasur
     if not parameters:
         return None, Unmeasured(Cause.NOT_APPLICABLE, "no limit stated: SIZE comes without a number")
     if re.fullmatch(r"[0-9]{1,20}", parameters[0]) is None:
-        return None, Unmeasured(Cause.PROTOCOL_ERROR, f"SIZE is followed by {parameters[0][:80]!r}")
+        return None, Unmeasured(Cause.PROTOCOL_ERROR, f"SIZE is followed by {quoted(parameters[0], 80)}")
     limit = int(parameters[0])
     return (limit, None) if limit else (None, Unmeasured(Cause.NOT_APPLICABLE, "no limit stated: SIZE is 0"))
 
