@@ -1,0 +1,124 @@
+"""An authoritative DNS server on loopback, over UDP and TCP, that can also fail in every way a name server fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+Records = Mapping[str, Mapping[str, Sequence[str]]]
+"""Name → type → data in presentation form. The type ``FAULT`` holds what happens to questions about the name, or
+(``FAULT/TXT``) about one type of it: ``SERVFAIL``, ``REFUSED`` or ``SILENT``."""
+
+
+def txt(text: str) -> str:
+    """A TXT record in presentation form, cut into strings of at most 255 bytes."""
+    data = text.encode("latin-1")
+    pieces = [data[at : at + 255] for at in range(0, len(data), 255)] or [b""]
+    return " ".join('"' + "".join(f"\\{byte:03d}" for byte in piece) + '"' for piece in pieces)
+
+
+@dataclasses.dataclass
+class Asked:
+    """Where the server is, and what it was asked: (name, type)."""
+
+    port: int
+    questions: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    @property
+    def resolver(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+
+def _answer(records: Records, wire: bytes, asked: list[tuple[str, str]], udp: bool) -> bytes | None:
+    query = dns.message.from_wire(wire)
+    question = query.question[0]
+    name = question.name.to_text(omit_final_dot=True).lower()
+    kind = dns.rdatatype.to_text(question.rdtype)
+    asked.append((name, kind))
+    response = dns.message.make_response(query)
+    response.flags |= dns.flags.AA | dns.flags.RA
+    for _ in range(8):
+        owned = records.get(name)
+        fault = (owned or {}).get(f"FAULT/{kind}") or (owned or {}).get("FAULT")
+        if fault:
+            if fault[0] == "SILENT":
+                return None
+            response.set_rcode(dns.rcode.from_text(fault[0]))
+            response.answer.clear()
+            return response.to_wire()
+        if owned is None:
+            below = any(other.endswith(f".{name}") for other in records)
+            if not below and not response.answer:
+                response.set_rcode(dns.rcode.NXDOMAIN)
+            break
+        wanted = kind if kind in owned else "CNAME"
+        data = owned.get(wanted, ())
+        if not data:
+            break
+        rrset = dns.rrset.RRset(dns.name.from_text(name), dns.rdataclass.IN, dns.rdatatype.from_text(wanted))
+        for text in data:
+            rrset.add(dns.rdata.from_text(dns.rdataclass.IN, rrset.rdtype, text), 60)
+        response.answer.append(rrset)
+        if wanted == kind:
+            break
+        name = data[0].removesuffix(".").lower()
+    result = response.to_wire(max_size=65535)
+    if udp and len(result) > 1232:
+        response.answer.clear()
+        response.flags |= dns.flags.TC
+        result = response.to_wire()
+    return result
+
+
+class _UDP(asyncio.DatagramProtocol):
+    def __init__(self, records: Records, asked: list[tuple[str, str]]) -> None:
+        self.records = records
+        self.asked = asked
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        answer = _answer(self.records, data, self.asked, udp=True)
+        if answer is not None:
+            self.transport.sendto(answer, addr)
+
+
+@contextlib.asynccontextmanager
+async def name_server(records: Records) -> AsyncIterator[Asked]:
+    """Serve these records on 127.0.0.1, UDP and TCP on one port."""
+    records = {name.lower(): owned for name, owned in records.items()}
+    asked = Asked(0)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                length = int.from_bytes(await reader.readexactly(2), "big")
+                answer = _answer(records, await reader.readexactly(length), asked.questions, udp=False)
+                if answer is not None:
+                    writer.write(len(answer).to_bytes(2, "big") + answer)
+        writer.close()
+
+    loop = asyncio.get_running_loop()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    asked.port = server.sockets[0].getsockname()[1]
+    transport, _ = await loop.create_datagram_endpoint(
+        lambda: _UDP(records, asked.questions), local_addr=("127.0.0.1", asked.port)
+    )
+    try:
+        yield asked
+    finally:
+        transport.close()
+        server.close()
