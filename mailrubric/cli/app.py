@@ -1,0 +1,49 @@
+"""The list of commands. Each command's module is light; what it needs is imported when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mailrubric.cli import export, lab, metrics, new, probe, score, serve, validate
+
+app = typer.Typer(
+    name="mailrubric",
+    help="Choose an email platform on evidence: criteria and vendors in YAML, live probes, a scorecard to check.",
+    epilog="Exit codes: 0 fine, 1 the answer is no, 2 usage, 3 nothing could be measured, 130 stopped with Ctrl-C.",
+    no_args_is_help=True,
+    # Plain help and plain tracebacks: rich would cost a third of the start-up time of every command.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from mailrubric import __version__
+
+        print(f"mailrubric {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version.", show_default=False),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("validate")(validate.validate)
+app.command("probe")(probe.probe)
+app.command("score")(score.score)
+app.command("explain")(score.explain)
+app.command("export")(export.export)
+app.add_typer(new.app, name="new")
+app.command("metrics")(metrics.metrics)
+app.command("lab")(lab.lab)
+app.command("serve")(serve.serve)

@@ -1,0 +1,67 @@
+"""What is unknown of a vendor, and what would find it out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from mailrubric.catalogue.catalogue import Catalogue
+from mailrubric.catalogue.models import Criterion
+from mailrubric.scoring.evaluation import Cell, VendorScore
+
+_LATER = {
+    "reviews": "add review evidence (none is stored yet)",
+    "survey": "run a survey (none is stored yet)",
+    "trial": "try it out by hand (no trial is stored yet)",
+    "price": "add plans with prices to the vendor's profile",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Way:
+    """One thing to do: ``command`` when it is one, the criteria it would answer, and their weight in per cent."""
+
+    sentence: str
+    command: str
+    criteria: tuple[str, ...]
+    weight: float
+
+
+def ways(catalogue: Catalogue, vendor: VendorScore) -> list[Way]:
+    """What to do about the unknown criteria of a vendor, the heaviest first."""
+    found: dict[tuple[str, str], list[Cell]] = {}
+    for cell in vendor.cells:
+        if cell.score is None and cell.applicable:
+            found.setdefault(_way(catalogue, vendor.id, catalogue.criterion(cell.criterion), cell), []).append(cell)
+    made = [
+        Way(sentence, command, tuple(cell.criterion for cell in cells), sum(cell.weight for cell in cells))
+        for (sentence, command), cells in found.items()
+    ]
+    return sorted(made, key=lambda way: (-way.weight, way.sentence))
+
+
+def ways_json(catalogue: Catalogue, vendor: VendorScore) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [dataclasses.asdict(way) | {"criteria": list(way.criteria)} for way in ways(catalogue, vendor)]
+
+
+def _way(catalogue: Catalogue, vendor: str, criterion: Criterion, cell: Cell) -> tuple[str, str]:
+    source = criterion.source
+    if cell.cause == "no_document":
+        return (f"add the document that proves {source.fact} to vendors/{vendor}.yaml (document: …)", "")
+    if source.probe:
+        roles = {endpoint.role for endpoint in catalogue.endpoints(vendor)}
+        metric = catalogue.metrics.get(source.probe)
+        wanted = set(source.roles) or (set(metric.roles) if metric is not None and metric.roles else roles)
+        usable = sorted(roles & wanted)
+        if usable:
+            command = f"mailrubric probe {vendor}" + "".join(f" --role {role}" for role in usable)
+            again = "probe it again" if cell.cause not in (None, "no_evidence") else "probe it"
+            return (f"{again}: {command}", command)
+        if not source.fact:
+            names = " or ".join(sorted(wanted)) or "probed"
+            return (f"add a {names} endpoint to vendors/{vendor}.yaml, then probe it", "")
+    for kind, sentence in _LATER.items():
+        if getattr(source, kind) and not source.fact:
+            return (sentence, "")
+    return (f"state {source.fact} with its source in vendors/{vendor}.yaml", "")

@@ -1,0 +1,283 @@
+"""``mailrubric probe``: vendors of the catalogue into the store, or one ad-hoc target and nothing stored.
+
+Only what a probe of a target needs is imported at the top: that command must start fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from mailrubric.cli import options
+from mailrubric.cli.terminal import Usage, print_json, print_table, print_title, say
+from probes.model import ROLES, WEB_ROLES, Role
+
+if TYPE_CHECKING:
+    from probes.model import Endpoint, Probe, Report
+
+NOTHING_MEASURED = 3
+_FAMILIES: tuple[frozenset[Role], ...] = (
+    frozenset({"submission", "mx"}),
+    frozenset({"domain", "sending"}),
+    WEB_ROLES,
+)
+"""Roles that a target's URL alone does not tell apart."""
+
+
+def probe(
+    vendors: options.Vendors = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="URL",
+            help="Probe this one endpoint and store nothing: smtp://HOST[:587], smtps://HOST[:465], mx://DOMAIN, "
+            "imap://, imaps://, pop3://, pop3s://, sieve://, dns://DOMAIN, https://…",
+            show_default=False,
+        ),
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Probe every vendor.", show_default=False)] = False,
+    category: options.Category = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role",
+            metavar="ROLE",
+            help=f"Only endpoints of this role: {', '.join(ROLES)}. Repeatable. With --target: its role.",
+            show_default=False,
+        ),
+    ] = None,
+    probe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--probe",
+            metavar="NAME",
+            help="Only this probe: smtp, tls, certificate, dns, http … Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            "--concurrency",
+            metavar="N",
+            min=1,
+            max=500,
+            help="How many endpoints at once. Default: the workspace's, else 20.",
+            show_default=False,
+        ),
+    ] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            "--deadline",
+            metavar="SECONDS",
+            min=0.1,
+            max=600,
+            help="How long one endpoint may take. Default: the workspace's, else 30.",
+            show_default=False,
+        ),
+    ] = None,
+    skip_fresh: Annotated[
+        float | None,
+        typer.Option(
+            "--skip-fresh",
+            metavar="HOURS",
+            min=0,
+            help="Leave out endpoints probed less than HOURS ago: takes up a run that was stopped.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_private: Annotated[
+        bool,
+        typer.Option("--allow-private", help="Also probe private and loopback addresses.", show_default=False),
+    ] = False,
+    resolver: Annotated[
+        str | None,
+        typer.Option(
+            "--resolver", metavar="HOST:PORT", help="DNS resolver. Default: the system's.", show_default=False
+        ),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option("--ca", metavar="FILE", help="PEM file with one more trust anchor.", show_default=False),
+    ] = None,
+    ehlo: Annotated[
+        str | None,
+        typer.Option(
+            "--ehlo", metavar="NAME", help="Name said in EHLO. Default: this machine's name.", show_default=False
+        ),
+    ] = None,
+    workspace: options.Workspace = None,
+    json: options.Json = False,
+) -> None:
+    """Probe vendors and store what was found, or probe one --target.
+
+    Exit code 3 when not one value could be measured.
+    """
+    raise typer.Exit(
+        answer(
+            vendors=vendors,
+            target=target,
+            everyone=everyone,
+            category=category,
+            role=role,
+            probe=probe,
+            concurrency=concurrency,
+            deadline=deadline,
+            skip_fresh=skip_fresh,
+            allow_private=allow_private,
+            resolver=resolver,
+            ca=ca,
+            ehlo=ehlo,
+            workspace=workspace,
+            json=json,
+        )
+    )
+
+
+def answer(
+    *,
+    vendors: Sequence[str] | None,
+    target: str | None,
+    everyone: bool,
+    category: Sequence[str] | None,
+    role: Sequence[str] | None,
+    probe: Sequence[str] | None,
+    concurrency: int | None,
+    deadline: float | None,
+    skip_fresh: float | None,
+    allow_private: bool,
+    resolver: str | None,
+    ca: Path | None,
+    ehlo: str | None,
+    workspace: Path | None,
+    json: bool,
+) -> int:
+    """What ``probe`` does, as an exit code."""
+    from mailrubric.cli import network
+
+    roles = _roles(role or ())
+    chosen = _probes(probe or ())
+    if target is not None:
+        if vendors or everyone or category or skip_fresh is not None or concurrency is not None:
+            raise Usage(
+                "--target probes one endpoint: vendors, --all, --category, --concurrency, --skip-fresh don't go with it"
+            )
+        endpoint = _endpoint(target, roles)
+        settings = network.options(
+            workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline
+        )
+        from probes.runner import probe_endpoint, report_to_json
+
+        report = asyncio.run(probe_endpoint(endpoint, options=settings, probes=chosen))
+        if json:
+            document = report_to_json(report)
+            document.pop("version")
+            print_json(document)
+        else:
+            _show(report)
+        return 0 if _measured(report) else NOTHING_MEASURED
+
+    from mailrubric.cli import probe_vendors
+
+    return probe_vendors.answer(
+        workspace=workspace,
+        vendors=tuple(vendors or ()),
+        everyone=everyone,
+        categories=tuple(category or ()),
+        roles=roles,
+        probes=chosen,
+        concurrency=concurrency,
+        skip_fresh=skip_fresh,
+        settings=lambda: network.options(
+            workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline
+        ),
+        as_json=json,
+    )
+
+
+def _roles(names: Sequence[str]) -> tuple[Role, ...]:
+    for name in names:
+        if name not in ROLES:
+            raise Usage(f"no such role: {name}; there are {', '.join(ROLES)}")
+    return cast("tuple[Role, ...]", tuple(dict.fromkeys(names)))
+
+
+def _probes(names: Sequence[str]) -> tuple[Probe, ...] | None:
+    if not names:
+        return None
+    from probes import registry
+
+    for name in names:
+        if name not in registry.names():
+            close = difflib.get_close_matches(name, registry.names(), 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise Usage(f"no such probe: {name}{hint} There are {', '.join(registry.names())}")
+    return tuple(registry.probe(name) for name in dict.fromkeys(names))
+
+
+def _endpoint(target: str, roles: tuple[Role, ...]) -> Endpoint:
+    from probes.runner import parse_target
+
+    try:
+        endpoint = parse_target(target)
+    except ValueError as error:
+        raise Usage(f"--target: {error}") from error
+    if len(roles) > 1:
+        raise Usage("--target is probed in one role: give --role once")
+    if not roles or roles[0] == endpoint.role:
+        return endpoint
+    role = roles[0]
+    if not any({role, endpoint.role} <= family for family in _FAMILIES):
+        raise Usage(f"--role {role} does not fit {target}, which is of role {endpoint.role}")
+    return dataclasses.replace(endpoint, role=role)
+
+
+def _measured(report: Report) -> bool:
+    return any(one.cause is None for each in (report, *report.also) for one in each.measurements)
+
+
+def _show(report: Report) -> None:
+    """A report for people: the conversation with its times, then what was found."""
+    from mailrubric.causes import explain, short
+    from mailrubric.display import value_words
+    from probes import registry
+
+    for each in (report, *report.also):
+        where = f" at {each.address}" if each.address else ""
+        print_title(f"{each.endpoint.key}{where}, {each.started}, {each.duration_ms:.0f} ms")
+        # Connections run side by side; each is read as a conversation of its own, with the times saying what overlapped.
+        for number in sorted({step.connection for step in each.transcript}):
+            if number:
+                say(f"  connection {number}")
+            for step in each.transcript:
+                if step.connection == number:
+                    mark = {"in": "<", "out": ">", "note": "·"}[step.direction]
+                    say(f"  {step.ms:9.1f} ms  {mark} {step.text}")
+        say()
+        rows = [
+            (
+                one.metric,
+                value_words(one.value, registry.unit(one.metric)) if one.cause is None else "unknown",
+                "" if one.cause is None else f"{short(one.cause)}: {one.detail}" if one.detail else short(one.cause),
+            )
+            for one in each.measurements
+            if one.cause is None or one.cause.value != "not_applicable"
+        ]
+        width = 3 if any(row[2] for row in rows) else 2
+        print_table(("metric", "value", "cause")[:width], [row[:width] for row in rows])
+        say()
+        causes = dict.fromkeys(one.cause.value for one in each.measurements if one.cause is not None)
+        for cause in causes:
+            if cause != "not_applicable":
+                words = explain(cause)
+                say(f"{short(cause)}: {words.sentence} {words.advice}")
+        if causes:
+            say()

@@ -1,0 +1,47 @@
+"""From arguments to an exit code: which way a command is read, and what becomes of a failure."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from mailrubric.cli.terminal import Failure, Stopped, forgiving_output, report_failure
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; see ``mailrubric.cli.main``."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    forgiving_output()
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
+    except Failure as failure:
+        report_failure(failure, as_json="--json" in words)
+        return failure.code
+    except (Stopped, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (mailrubric metrics | head): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["probe"] and any(word.split("=")[0] == "--target" for word in words):
+        # The one command that is run in loops and timed: typer alone takes longer to load its validation library than
+        # many a server takes to answer. Same function, same option declarations, read by a simpler reader.
+        from mailrubric.cli import probe, quick
+
+        plain = quick.read(probe.probe, words[1:])
+        if plain is not None:
+            return probe.answer(**plain)
+    from mailrubric.cli.app import app
+
+    try:
+        app(words, prog_name="mailrubric")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    return 0

@@ -1,0 +1,193 @@
+"""``mailrubric score`` and ``mailrubric explain``: the ranking, and why a vendor stands where it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailrubric.cli import options
+from mailrubric.cli.terminal import print_json, print_table, print_title, say
+
+if TYPE_CHECKING:
+    from mailrubric.cli.catalogue import Scored
+    from mailrubric.scoring.evaluation import Cell, VendorScore
+
+
+def score(
+    vendors: options.Vendors = None,
+    preset: options.Preset = None,
+    weights: options.Weights = None,
+    category: options.Category = None,
+    everyone: options.AllCategories = False,
+    min_coverage: options.MinimumCoverage = None,
+    as_of: options.AsOf = None,
+    fail_on_gate: Annotated[
+        bool,
+        typer.Option("--fail-on-gate", help="Exit code 1 when a vendor fails a gate.", show_default=False),
+    ] = False,
+    workspace: options.Workspace = None,
+    json: options.Json = False,
+) -> None:
+    """Rank vendors: score, interval, coverage and gates."""
+    from mailrubric.cli.catalogue import Choice
+    from mailrubric.cli.catalogue import score as evaluate
+
+    scored = evaluate(
+        Choice(workspace, tuple(vendors or ()), tuple(category or ()), everyone, preset, weights, min_coverage, as_of)
+    )
+    if json:
+        from mailrubric.export.document import scorecard
+
+        document = scorecard(scored.evaluation)
+        document.pop("version")
+        print_json(document)
+    else:
+        _show_ranking(scored)
+    failed = any(vendor.status == "failed" for vendor in scored.evaluation.vendors)
+    raise typer.Exit(1 if fail_on_gate and failed else 0)
+
+
+def explain(
+    vendor: Annotated[str, typer.Argument(metavar="VENDOR", help="Id of a vendor.", show_default=False)],
+    preset: options.Preset = None,
+    weights: options.Weights = None,
+    category: options.Category = None,
+    everyone: options.AllCategories = False,
+    min_coverage: options.MinimumCoverage = None,
+    as_of: options.AsOf = None,
+    workspace: options.Workspace = None,
+    json: options.Json = False,
+) -> None:
+    """Show every criterion of a vendor: value, source, age, score, weight, contribution, and how to find out more."""
+    from mailrubric.cli.catalogue import Choice, explained
+
+    scored, line = explained(
+        vendor,
+        Choice(workspace, (), tuple(category or ()), everyone, preset, weights, min_coverage, as_of),
+    )
+    if json:
+        import dataclasses
+
+        from mailrubric.cli.findings import ways_json
+        from mailrubric.export.document import scorecard
+
+        document = scorecard(dataclasses.replace(scored.evaluation, vendors=(line,)), evidence=True)
+        print_json(
+            {
+                "rules": document["rules"],
+                "as_of": document["as_of"],
+                "vendor": document["vendors"][0],
+                "find_out": ways_json(scored.catalogue, line),
+            }
+        )
+    else:
+        _show_vendor(scored, line)
+
+
+def _show_ranking(scored: Scored) -> None:
+    from mailrubric.display import interval, points, tenths
+    from mailrubric.export.tables import STATUS_WORDS, gate_summary
+
+    evaluation = scored.evaluation
+    _show_rules(scored)
+    print_table(
+        ("rank", "vendor", "score", "interval", "coverage", "contradictions", "status", "gates"),
+        [
+            (
+                "" if vendor.rank is None else str(vendor.rank),
+                f"{vendor.name} ({vendor.id}{', lab' if vendor.lab else ''})",
+                points(vendor.score),
+                interval(vendor.low, vendor.high),
+                f"{tenths(vendor.coverage)} %",
+                str(len(vendor.contradictions) or ""),
+                STATUS_WORDS[vendor.status],
+                gate_summary(vendor),
+            )
+            for vendor in evaluation.vendors
+        ],
+        right=(0, 2, 3, 4, 5),
+    )
+    insufficient = sum(vendor.status == "insufficient" for vendor in evaluation.vendors)
+    if insufficient:
+        say()
+        say(
+            f"{insufficient} of {len(evaluation.vendors)} vendors have evidence for less than "
+            f"{tenths(evaluation.minimum_coverage)} % of the weight and get no rank. "
+            "mailrubric explain VENDOR says what would find out more."
+        )
+
+
+def _show_rules(scored: Scored) -> None:
+    evaluation = scored.evaluation
+    of = f", categories {', '.join(scored.categories)}" if scored.categories else ""
+    weights = f"weights {evaluation.preset}" if evaluation.preset else "default weights"
+    print_title(f"As of {evaluation.as_of}, {weights}{of}, rules {evaluation.rules_hash[:12]}")
+    say()
+
+
+def _show_vendor(scored: Scored, vendor: VendorScore) -> None:
+    from mailrubric.cli.findings import ways
+    from mailrubric.display import interval, points, tenths
+    from mailrubric.export.tables import STATUS_WORDS
+
+    evaluation = scored.evaluation
+    _show_rules(scored)
+    ranked = sum(other.rank is not None for other in evaluation.vendors)
+    standing = f"rank {vendor.rank} of {ranked}" if vendor.rank is not None else STATUS_WORDS[vendor.status]
+    print_title(f"{vendor.name} ({vendor.id}, {vendor.category}{', lab' if vendor.lab else ''})")
+    say(
+        f"{standing}, score {points(vendor.score)}, interval {interval(vendor.low, vendor.high)}, "
+        f"coverage {tenths(vendor.coverage)} %"
+    )
+    for gate in vendor.gates:
+        word = {"pass": "passed", "fail": "FAILED", "provisional": "undecided"}[gate.status]
+        say(f"gate {gate.criterion}: {word}{': ' + gate.reason if gate.reason and gate.status != 'pass' else ''}")
+    for item in vendor.contradictions:
+        say(f"contradiction: {item.sentence}")
+        say(f"  claimed {item.claimed} by {item.claimed_source}, {item.claimed_as_of}")
+        say(f"  measured {item.measured} by {item.measured_source}, {item.measured_at}")
+    about = {criterion.id: criterion for criterion in evaluation.criteria}
+    for group in vendor.groups:
+        cells = [cell for cell in vendor.cells if about[cell.criterion].group == group.id]
+        if not cells:
+            continue
+        contribution = points(None if group.score is None else group.contribution, applicable=group.applicable)
+        say()
+        print_title(
+            f"{group.title}: score {points(group.score, applicable=group.applicable)}, "
+            f"weight {tenths(group.weight)} %, contribution {contribution}"
+        )
+        print_table(
+            ("criterion", "value", "kind", "score", "weight", "contribution", "age", "source"),
+            [_cell(cell) for cell in cells],
+            right=(3, 4, 5),
+        )
+    found = ways(scored.catalogue, vendor)
+    if found:
+        say()
+        print_title("What would find out more")
+        for way in found:
+            say(f"  {way.sentence} ({', '.join(way.criteria)}; {tenths(way.weight)} % of the weight)")
+
+
+def _cell(cell: Cell) -> tuple[str, ...]:
+    from mailrubric.causes import short
+    from mailrubric.display import age_words, points, tenths, value_words
+
+    value = value_words(cell.value, cell.unit)
+    if cell.cause is not None:
+        reason = short(cell.cause) + (f", {cell.detail}" if cell.detail else "")
+        value = f"{value}: {reason}" if cell.applicable else reason
+    if cell.contradiction is not None:
+        value += " (contradicted)"
+    return (
+        cell.criterion,
+        value,
+        (cell.kind or "") + (f", {cell.grade}" if cell.grade else ""),
+        points(cell.score, applicable=cell.applicable),
+        f"{tenths(cell.weight)} %",
+        points(cell.contribution, applicable=cell.applicable),
+        age_words(cell.age_days, cell.observed) if cell.observed else "",
+        cell.source,
+    )

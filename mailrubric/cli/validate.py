@@ -1,0 +1,57 @@
+"""``mailrubric validate``: every fault of every file, with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailrubric.cli import options
+from mailrubric.cli.terminal import Usage, complain, print_json, say
+
+
+def validate(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH", help="Files or folders. Default: the whole workspace.", show_default=False),
+    ] = None,
+    workspace: options.Workspace = None,
+    json: options.Json = False,
+) -> None:
+    """Check criteria, presets, vendors and settings, and print file:line:col: message for every fault.
+
+    Exit code 1 when there is an error; warnings alone are no error.
+    """
+    from mailrubric.catalogue.messages import CatalogueError, order
+    from mailrubric.cli.workspace import problem_json
+    from mailrubric.workspace import Workspace
+
+    if workspace is not None and not workspace.is_dir():
+        raise Usage(f"--workspace: there is no folder {workspace}")
+    for path in paths or ():
+        if not path.exists():
+            raise Usage(f"there is no such file or folder: {path}")
+    try:
+        place = Workspace.open(workspace)
+        problems = place.check(paths or ())
+        if not paths:
+            try:
+                place.catalogue()
+            except CatalogueError as error:  # what only shows when all is put together, such as an unknown preset
+                problems = sorted({*problems, *error.problems}, key=order)
+    except CatalogueError as error:  # mailrubric.yaml itself
+        problems = error.problems
+    errors = sum(problem.severity == "error" for problem in problems)
+    if json:
+        print_json({"valid": not errors, "problems": [problem_json(problem) for problem in problems]})
+    else:
+        for problem in problems:
+            say(str(problem))
+        warnings = len(problems) - errors
+        complain(f"{errors} error{_s(errors)}, {warnings} warning{_s(warnings)}" if problems else "no faults found")
+    raise typer.Exit(1 if errors else 0)
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
