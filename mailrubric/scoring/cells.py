@@ -604,8 +604,10 @@ def _known(
         deciding = min(scored, key=lambda piece: piece.trust)
         score = scores[draft.combined_index]
         value = draft.combined
-        low = sum(piece.low for piece in scored) / len(scored)
-        high = sum(piece.high for piece in scored) / len(scored)
+        low, high = age.widen(score, score, sum(piece.trust for piece in scored) / len(scored))
+        if any(piece.others for piece in scored):  # samples with bounds of their own
+            low = min(low, sum(piece.low for piece in scored) / len(scored))
+            high = max(high, sum(piece.high for piece in scored) / len(scored))
     elif combine == "best":
         score, value = deciding.score, deciding.value
         low = max(piece.low for piece in scored)
