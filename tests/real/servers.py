@@ -319,8 +319,11 @@ def postfix(listeners: Sequence[Listener], settings: Mapping[str, str]) -> Itera
 
 
 @contextlib.contextmanager
-def dovecot(certificate: Certificate, settings: Mapping[str, str]) -> Iterator[tuple[dict[str, Service], Path]]:
-    """One Dovecot with IMAP, POP3 and submission (each in plain text and with implicit TLS) and ManageSieve.
+def dovecot(
+    certificate: Certificate, settings: Mapping[str, str], *, implicit: bool = True
+) -> Iterator[tuple[dict[str, Service], Path]]:
+    """One Dovecot with IMAP, POP3 and submission (each in plain text and, if ``implicit``, with TLS from the start) and
+    ManageSieve.
 
     Yields its services, ``imap imaps pop3 pop3s submission submissions sieve``, and the path of a SASL socket for
     Postfix. Its address is not the one that clients here come from: Dovecot takes a connection between equal addresses
@@ -328,17 +331,15 @@ def dovecot(certificate: Certificate, settings: Mapping[str, str]) -> Iterator[t
     """
     needs.require_root()
     program = needs.require("dovecot", "dovecot-core")
-    for protocol, package in {
-        "imap": "dovecot-imapd",
-        "pop3": "dovecot-pop3d",
-        "managesieve": "dovecot-managesieved",
-        "submission": "dovecot-submissiond",
-    }.items():
+    for protocol in ("imap", "pop3", "managesieve", "submission"):
         if not Path(f"/usr/lib/dovecot/{protocol}-login").exists():
-            needs.lacking(f"Dovecot's {protocol} is not installed (Debian package {package})")
+            needs.lacking(f"Dovecot's {protocol} is not installed (Debian package dovecot-{protocol}d)")
     host = certificate.name
-    names = ("imap", "imaps", "pop3", "pop3s", "submission", "submissions", "sieve")
-    services = {name: Service.on(host) for name in names}
+    protocols = {"imap": "imap", "pop3": "pop3", "submission": "submission", "managesieve": "sieve"}
+    listeners = {name: protocol for protocol, name in protocols.items()}
+    if implicit:
+        listeners |= {f"{name}s": name for name in ("imap", "pop3", "submission")}
+    services = {name: Service.on(host) for name in listeners}
     with scratch("dovecot") as folder:
         (folder / "mail").mkdir()
         base = {
@@ -359,16 +360,11 @@ def dovecot(certificate: Certificate, settings: Mapping[str, str]) -> Iterator[t
         text = "".join(f"{key} = {value}\n" for key, value in base.items())
         text += "passdb {\n  driver = static\n  args = password=worth-nothing\n}\n"
         text += f"userdb {{\n  driver = static\n  args = uid=nobody gid=nogroup home={folder}/mail\n}}\n"
-        for protocol, listeners in {
-            "imap": ("imap", "imaps"),
-            "pop3": ("pop3", "pop3s"),
-            "submission": ("submission", "submissions"),
-            "managesieve": ("sieve",),
-        }.items():
+        for protocol in protocols:
             text += f"service {protocol}-login {{\n"
-            for name in listeners:
-                implicit = "\n    ssl = yes" if name.endswith("s") else ""
-                text += f"  inet_listener {name} {{\n    port = {services[name].port}{implicit}\n  }}\n"
+            for name in (name for name, of in listeners.items() if of == protocol):
+                ssl = "\n    ssl = yes" if name not in protocols.values() else ""
+                text += f"  inet_listener {name} {{\n    port = {services[name].port}{ssl}\n  }}\n"
             text += "}\n"
         text += f"service auth {{\n  unix_listener {folder}/auth {{\n    mode = 0666\n  }}\n}}\n"
         (folder / "dovecot.conf").write_text(text, encoding="utf-8")
