@@ -4,5 +4,5 @@ import streamlit as st
 
 from mailrubric.dashboard import pages
 
-st.set_page_config(page_title="Mailrubric", page_icon=":material/fact_check:", layout="wide")
+st.set_page_config(page_title="Mailrubric", page_icon=str(pages.ICON), layout="wide")
 st.navigation(pages.navigation()).run()

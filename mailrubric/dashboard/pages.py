@@ -5,8 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import streamlit as st
+
+ICON = Path(__file__).parent / "icon.png"
+"""A file of our own: a named icon would be fetched from the network at every start."""
 
 
 def _page(module: str) -> Callable[[], None]:

@@ -138,6 +138,7 @@ def _status(status: RunStatus) -> None:
             pd.DataFrame(rows),
             hide_index=True,
             height=min(560, 60 + 35 * len(rows)),
+            column_config={"Mostly because": st.column_config.TextColumn(width="large")},
             alt="State of each endpoint of this run",
         )
     if status.causes:

@@ -8,6 +8,7 @@ import streamlit as st
 from mailrubric.dashboard import charts, pages
 from mailrubric.dashboard.state import CATEGORY_NAMES, View, view
 from mailrubric.dashboard.text import plain
+from mailrubric.display import interval
 from mailrubric.scoring.evaluation import VendorScore
 
 
@@ -45,7 +46,8 @@ def page() -> None:
         )
         st.caption(
             "Bar: score over what is known. Line: the score if all that is unknown or aged were worth 0, or 100. "
-            "Pale bars have too little evidence for a rank; they stand in the order of their estimated score."
+            "Ranks follow the estimate, in which unknown criteria are filled in cautiously. "
+            "Pale bars have too little evidence for a rank."
         )
         _table(drawn)
     if failed:
@@ -96,7 +98,8 @@ def _table(vendors: list[VendorScore]) -> None:
             "Vendor": [vendor.name for vendor in vendors],
             "Kind": [CATEGORY_NAMES.get(vendor.category, vendor.category) for vendor in vendors],
             "Score": pd.array([vendor.score for vendor in vendors], dtype="Float64"),
-            "Interval": [f"{vendor.low:.1f} – {vendor.high:.1f}" for vendor in vendors],
+            "Interval": [interval(vendor.low, vendor.high) for vendor in vendors],
+            "Estimate": pd.array([vendor.ranking_score for vendor in vendors], dtype="Float64"),
             "Coverage": [vendor.coverage for vendor in vendors],
             "Measured": [_share(vendor, "measured") for vendor in vendors],
             "Claimed": [_share(vendor, "claimed") for vendor in vendors],
@@ -111,11 +114,17 @@ def _table(vendors: list[VendorScore]) -> None:
         on_select="rerun",
         selection_mode="single-row",
         key="ranking_table",
+        placeholder="–",
         alt="Vendors with rank, score, interval, coverage and gates",
         column_config={
             "Rank": st.column_config.NumberColumn(width="small"),
             "Vendor": st.column_config.TextColumn(pinned=True),
             "Score": st.column_config.NumberColumn(format="%.1f", help="Over what is known; empty when nothing is"),
+            "Estimate": st.column_config.NumberColumn(
+                format="%.1f",
+                help="The score with unknown criteria filled in from the other vendors and this one's other criteria, "
+                "times 0.8. Ranks follow it, so that a gap is never an advantage.",
+            ),
             "Coverage": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
             "Measured": st.column_config.NumberColumn(format="%.0f %%", help="Share of the weight that was measured"),
             "Claimed": st.column_config.NumberColumn(
