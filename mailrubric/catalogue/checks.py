@@ -11,7 +11,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from mailrubric.catalogue.catalogue import Catalogue
-from mailrubric.catalogue.messages import Finding, listed, shown, suggestion
+from mailrubric.catalogue.messages import Finding, Hint, listed, shown
 from mailrubric.catalogue.models import (
     Criterion,
     CurveFunction,
@@ -130,8 +130,8 @@ def _source_findings(
                 _Quantity(f"the fact {source.fact}", declaration.type, declaration.unit, declaration.levels)
             )
         elif known.complete:
-            message = f"no criteria file declares the fact {shown(source.fact)}{suggestion(source.fact, known.facts)}"
-            yield Finding((*at, "fact"), message)
+            message = f"no criteria file declares the fact {shown(source.fact)}"
+            yield Finding((*at, "fact"), message, hint=Hint(source.fact, known.facts))
     if source.probe and len(quantities) == 2 and not _comparable(quantities[0].type, quantities[1].type):
         first, second = quantities
         del quantities[1]
@@ -146,8 +146,8 @@ def _probe_findings(criterion: Criterion, at: Location, known: Known, quantities
     assert source.probe is not None
     metric = known.metrics.get(source.probe)
     if metric is None:
-        message = f"no probe measures {shown(source.probe)}{suggestion(source.probe, known.metrics)}"
-        yield Finding((*at, "probe"), message)
+        message = f"no probe measures {shown(source.probe)}"
+        yield Finding((*at, "probe"), message, hint=Hint(source.probe, known.metrics))
         return
     quantities.append(_Quantity(metric.key, metric.type, metric.unit, metric.levels))
     for index, role in enumerate(source.roles):
@@ -245,8 +245,8 @@ def _map_findings(score: MapFunction, at: Location, quantities: list[_Quantity])
         return
     for key in score.map:
         if key not in levels:
-            hint = suggestion(key, levels) or f"; expected {listed(levels)}"
-            yield Finding((*at, key), f"is none of the levels of {quantities[0].name}{hint}", of_key=True)
+            hint = Hint(key, levels, f"; expected {listed(levels)}")
+            yield Finding((*at, key), f"is none of the levels of {quantities[0].name}", of_key=True, hint=hint)
     missing = [level for level in levels if level not in score.map]
     if missing:
         verb = "has" if len(missing) == 1 else "have"
@@ -290,9 +290,9 @@ def _condition_findings(name: str, value: Any, quantity: _Quantity, at: Location
     elif quantity.levels and name in ("equals", "one_of"):
         for index, level in enumerate(value if isinstance(value, tuple) else (value,)):
             if level not in quantity.levels:
-                hint = suggestion(level, quantity.levels) or f"; expected {listed(quantity.levels)}"
+                hint = Hint(level, quantity.levels, f"; expected {listed(quantity.levels)}")
                 place = (*at, index) if isinstance(value, tuple) else at
-                yield Finding(place, f"{shown(level)} is none of the levels of {quantity.name}{hint}")
+                yield Finding(place, f"{shown(level)} is none of the levels of {quantity.name}", hint=hint)
 
 
 # --- vendors ----------------------------------------------------------------------------------------------------------
@@ -311,8 +311,7 @@ def fact_findings(name: str, fact: Fact, at: Location, known: Known, today: date
     declaration = known.facts.get(name)
     if declaration is None:
         if known.complete and name not in known.doubtful:
-            hint = suggestion(name, known.facts)
-            yield Finding(at, f"no criteria file declares this fact{hint}", of_key=True)
+            yield Finding(at, "no criteria file declares this fact", of_key=True, hint=Hint(name, known.facts))
         return
     yield from _value_findings(fact.value, declaration, (*at, "value"))
     for key, others in (("also", fact.also), ("disputed", fact.disputed)):
@@ -343,8 +342,8 @@ def _value_findings(value: Any, declaration: FactDeclaration, at: Location) -> I
         texts = " (members that are no texts belong in quotes)" if kind == "set" and isinstance(value, tuple) else ""
         yield Finding(at, f"this fact is {_a(kind)}: expected {_STATED[kind]}, got {shown(value)}{quotes}{texts}")
     elif kind == "level" and declaration.levels and value not in declaration.levels:
-        hint = suggestion(value, declaration.levels) or f"; expected {listed(declaration.levels)}"
-        yield Finding(at, f"{shown(value)} is none of the levels of this fact{hint}")
+        hint = Hint(value, declaration.levels, f"; expected {listed(declaration.levels)}")
+        yield Finding(at, f"{shown(value)} is none of the levels of this fact", hint=hint)
     elif kind in _WORDS and not value.strip():
         yield Finding(at, "must not be empty; leave an unknown fact out")
     elif kind == "set":
@@ -415,7 +414,7 @@ def _host_findings(
     hint = ""
     if "://" in name:
         hint = "; leave the scheme (…://) out"
-    elif ":" in name and is_host(name.rpartition(":")[0]):
+    elif re.fullmatch(r"[^:]+:\d+", name):
         hint = "; write the port under its own key"
     elif not name.isascii():
         hint = "; write it in its ASCII form (xn--…)"
@@ -480,7 +479,7 @@ def weight_names_findings(weights: Weights, known: Known) -> Iterator[Finding]:
     for key, names, what in (("groups", known.groups, "group"), ("criteria", known.criteria, "criterion")):
         for name in getattr(weights, key):
             if known.complete and name not in names and name not in known.doubtful:
-                yield Finding((key, name), f"there is no such {what}{suggestion(name, names)}", of_key=True)
+                yield Finding((key, name), f"there is no such {what}", of_key=True, hint=Hint(name, names))
 
 
 def settings_findings(settings: Settings) -> Iterator[Finding]:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import functools
-import importlib
-import pkgutil
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -49,6 +46,7 @@ from mailrubric.catalogue.models import (
     Weights,
 )
 from mailrubric.catalogue.yamlfile import Document, Location, YAMLFault
+from probes import registry
 from probes.model import Metric
 
 __all__ = [
@@ -227,8 +225,7 @@ def read_settings(path: Path) -> Settings:
 def read_weights(path: Path, catalogue: Catalogue) -> Weights:
     """A file of weight overrides (``--weights FILE``), judged beside the catalogue. Raises ``CatalogueError``."""
     file = _open(path, _always("weights"))
-    if isinstance(file.model, Weights):
-        file.findings += _weights_findings(file.model, catalogue, checks.Known.of(catalogue))
+    file.findings += _weights_findings(file.weights(), catalogue, checks.Known.of(catalogue))
     problems = file.problems()
     if isinstance(file.model, Weights) and not _errors(problems):
         return file.model
@@ -239,23 +236,14 @@ def _errors(problems: Iterable[Problem]) -> bool:
     return any(problem.severity == "error" for problem in problems)
 
 
-@functools.cache
-def _discovered() -> tuple[Metric, ...]:
-    import probes
-
-    found: dict[str, Metric] = {}
-    for module in pkgutil.iter_modules(probes.__path__, "probes."):
-        for item in vars(importlib.import_module(module.name)).values():
-            metrics, roles = getattr(item, "metrics", None), getattr(item, "roles", None)
-            if isinstance(metrics, tuple) and isinstance(roles, frozenset) and hasattr(item, "measure"):
-                for metric in metrics:
-                    found[metric.key] = dataclasses.replace(metric, roles=metric.roles or roles)
-    return tuple(found[key] for key in sorted(found))
-
-
 def known_metrics() -> dict[str, Metric]:
-    """Every metric that the installed probes can yield, by key, with the roles it is measured at filled in."""
-    return {metric.key: metric for metric in _discovered()}
+    """Every metric that the probes can yield, by key, with the roles it is measured at filled in."""
+    found = {
+        metric.key: dataclasses.replace(metric, roles=metric.roles or probe.roles)
+        for probe in registry.probes()
+        for metric in probe.metrics
+    }
+    return dict(sorted(found.items()))
 
 
 # --- one file ---------------------------------------------------------------------------------------------------------
@@ -332,6 +320,17 @@ class _File:
                 if salvaged is not None:
                     yield ("endpoints", role, index), salvaged
 
+    def weights(self) -> Weights:
+        """Of a preset or a file of weights: those without errors of form."""
+        if isinstance(self.model, Weights):
+            return self.model
+        found: dict[str, dict[str, float]] = {"groups": {}, "criteria": {}}
+        for key, weights in found.items():
+            for name, raw in self.part(key, dict).items():
+                if _valid(Weights, {key: {name: raw}}) is not None:
+                    weights[name] = raw
+        return Weights(**found)
+
     def plans(self) -> Iterator[tuple[Location, Plan]]:
         for index, raw in enumerate(self.part("plans", list)):
             plan = self.model.plans[index] if isinstance(self.model, Vendor) else _valid(Plan, raw)
@@ -350,15 +349,18 @@ def _open(path: Path, kind_of: Callable[[Document], Kind | None]) -> _File:
     return _parse(lambda: yamlfile.read_file(path), path, kind_of)
 
 
+_NOTHING = Document(None, (1, 1))
+
+
 def _parse(reader: Callable[[], Document], path: Path, kind_of: Callable[[Document], Kind | None]) -> _File:
     try:
         document = reader()
     except yamlfile.EmptyFile as fault:
-        document = Document(None, (1, 1))
+        document = _NOTHING
         if kind_of(document) not in ("settings", "weights"):
-            return _File(path, None, fault=Problem(path, fault.line, fault.column, fault.message))
+            return _File(path, kind_of(document), fault=Problem(path, fault.line, fault.column, fault.message))
     except YAMLFault as fault:
-        return _File(path, None, fault=Problem(path, fault.line, fault.column, fault.message))
+        return _File(path, kind_of(_NOTHING), fault=Problem(path, fault.line, fault.column, fault.message))
     kind = kind_of(document)
     if kind is None:
         message = (
@@ -487,7 +489,7 @@ def _assemble(layers: Sequence[_Layer]) -> tuple[Catalogue, list[Problem]]:
         presets=dict(sorted(presets.items())),
         paths={**catalogue.paths, **paths},
     )
-    complete = all(file.fault is None for file in files if file.kind in (None, "criteria"))
+    complete = all(file.fault is None for file in files if file.kind == "criteria")
     known = dataclasses.replace(checks.Known.of(catalogue), facts=facts, doubtful=doubtful, complete=complete)
     today = datetime.datetime.now(datetime.UTC).date()
     for file in files:
@@ -500,8 +502,7 @@ def _assemble(layers: Sequence[_Layer]) -> tuple[Catalogue, list[Problem]]:
             case "vendor":
                 file.findings += _vendor_findings(file, known, today)
             case "preset":
-                if isinstance(file.model, Preset):
-                    file.findings += _weights_findings(file.model, catalogue, known)
+                file.findings += _weights_findings(file.weights(), catalogue, known)
             case "settings":
                 file.findings += _settings_findings(file)
     problems = [problem for layer in layers for problem in layer.problems]
@@ -533,10 +534,11 @@ def _cross_file_duplicates(layer: _Layer) -> None:
             if what in first:
                 other, place_of_first = first[what]
                 assert other.document is not None
-                line, column = other.document.position(place_of_first)
+                line, column = other.document.position(place_of_first, of_key=what.startswith("fact:"))
                 where = f"{line}:{column}" if other is file else f"{shown_path(other.path)}:{line}:{column}"
                 kind, _, name = what.partition(":")
-                file.findings.append(Finding(at, f"there is a {kind} {shown(name)} already, at {where}"))
+                message = f"there is a {kind} {shown(name)} already, at {where}"
+                file.findings.append(Finding(at, message, of_key=kind == "fact"))
             else:
                 first[what] = (file, at)
 

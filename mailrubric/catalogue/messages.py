@@ -73,6 +73,19 @@ def order(problem: Problem) -> tuple[str, int, int, str, str]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Hint:
+    """What may have been meant by ``word``: looked for only when the finding is shown, since it takes time."""
+
+    word: str
+    choices: Collection[str] = dataclasses.field(compare=False)
+    otherwise: str = ""
+    """Said when no choice is close."""
+
+    def __str__(self) -> str:
+        return suggestion(self.word, self.choices) or self.otherwise
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
     """A fault at a place of one document, before it is given a path and a position.
 
@@ -83,6 +96,7 @@ class Finding:
     message: str
     severity: Severity = "error"
     of_key: bool = False
+    hint: Hint | None = None
 
 
 def shown_path(path: Path) -> str:
@@ -123,12 +137,19 @@ def shown(value: Any) -> str:
     return "a list" if isinstance(value, (list, tuple)) else "keys with values"
 
 
+_MOST_CHOICES = 500
+"""Among more choices only a spelling variant is looked for: comparing them all would take seconds."""
+
+
 def suggestion(word: str, choices: Collection[str]) -> str:
     """``; did you mean 'title'?``, or nothing when no choice is close."""
     if len(word) > 64:
         return ""
     by_simple_form = {_simple(choice): choice for choice in sorted(choices)}
-    close = difflib.get_close_matches(_simple(word), by_simple_form, 1, 0.6)
+    if len(by_simple_form) > _MOST_CHOICES:
+        close = [_simple(word)] if _simple(word) in by_simple_form else []
+    else:
+        close = difflib.get_close_matches(_simple(word), by_simple_form, 1, 0.6)
     return f"; did you mean {by_simple_form[close[0]]!r}?" if close else ""
 
 
@@ -207,8 +228,7 @@ def findings_of(error: ValidationError, model: type[Model], data: Any, base: Loc
         else:
             if kind == "missing":  # an entry of a pair: the pair is the place to look at
                 value = _value_at(data, location)
-            message = _mismatch(_subschema(schema, location), value)
-            found[location] = Finding(location, message)
+            found[location] = _mismatch(location, _subschema(schema, location), value)
     # Of the several complaints of a union ("no boolean, no number, list item 2 is no text") the deepest helps.
     for location in in_union:
         if any(len(other) > len(location) and other[: len(location)] == location for other in found):
@@ -273,9 +293,8 @@ def _score_findings(value: Any, location: Location) -> list[Finding]:
         wrong = next(iter(value), None)
         if wrong is None:
             return [Finding(location, f"is empty; write one of {_SCORE_KINDS}")]
-        hint = suggestion(wrong, _SCORES)
-        message = f"unknown key{hint}" if hint else f"unknown key; write one of {_SCORE_KINDS}"
-        return [Finding((*location, wrong), message, of_key=True)]
+        hint = Hint(wrong, _SCORES, f"; write one of {_SCORE_KINDS}")
+        return [Finding((*location, wrong), "unknown key", of_key=True, hint=hint)]
     try:
         kinds[0].model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
@@ -286,32 +305,31 @@ def _score_findings(value: Any, location: Location) -> list[Finding]:
 def _unknown_key(location: Location, parent: Mapping[str, Any]) -> Finding:
     known = list(parent.get("properties", {}))
     key = str(location[-1])
-    hint = suggestion(key, known)
-    return Finding(location, f"unknown key{hint or f'; expected {listed(known)}'}", of_key=True)
+    return Finding(location, "unknown key", of_key=True, hint=Hint(key, known, f"; expected {listed(known)}"))
 
 
-def _mismatch(schema: Mapping[str, Any], value: Any) -> str:
+def _mismatch(location: Location, schema: Mapping[str, Any], value: Any) -> Finding:
     """``expected …, got …`` for a value that does not fit its schema."""
     options = _options(schema)
     if len(options) == 1:
         special = _special(options[0], value)
         if special:
-            return special
+            return Finding(location, special)
     message = f"expected {_expected(schema)}, got {shown(value)}"
     kinds = {option.get("type") for option in options}
     if value is None:
-        return f"{message}; fill it in, or remove the key"
-    if isinstance(value, str):
+        message += "; fill it in, or remove the key"
+    elif isinstance(value, str):
         choices = [str(choice) for option in options for choice in option.get("enum", ())]
         if choices:
-            return message + suggestion(value, choices)
+            return Finding(location, message, hint=Hint(value, choices))
         if kinds <= {"number", "integer"} and _reads_as_number(value):
-            return f"{message}; write it in digits and without quotes"
-        if kinds == {"array"}:
-            return f"{message}; write it in brackets: [{value[:40]}]" if value.isprintable() else message
-    elif isinstance(value, (bool, int, float)) and kinds == {"string"} and "enum" not in options[0]:
-        return f"{message}; put it in quotes"
-    return message
+            message += "; write it in digits and without quotes"
+        elif kinds == {"array"} and value.isprintable() and len(value) <= 40:
+            message += f"; write it in brackets: [{value}]"
+    elif isinstance(value, bool | int | float) and kinds == {"string"} and "enum" not in options[0]:
+        message += "; put it in quotes"
+    return Finding(location, message)
 
 
 def _special(schema: Mapping[str, Any], value: Any) -> str:
@@ -444,16 +462,23 @@ def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mappi
 
 def place(findings: Iterable[Finding], path: Path, document: Document | None) -> list[Problem]:
     """Findings with the path and position of what they are about; at most ``MAX_PROBLEMS``, first in the file first."""
-    problems = []
-    for finding in findings:
+    positioned = []
+    for finding in dict.fromkeys(findings):
         line, column = document.position(finding.location, of_key=finding.of_key) if document is not None else (0, 0)
-        problems.append(Problem(path, line, column, finding.message, dotted(finding.location), finding.severity))
-    problems = sorted(dict.fromkeys(problems), key=order)
-    if len(problems) > MAX_PROBLEMS:
+        problem = Problem(path, line, column, finding.message, dotted(finding.location), finding.severity)
+        positioned.append((problem, finding.hint))
+    positioned.sort(key=lambda pair: order(pair[0]))
+    left_out: list[Problem] = []
+    if len(positioned) > MAX_PROBLEMS:
         # Errors before warnings: the cut must never hide that the file cannot be used.
-        problems.sort(key=lambda problem: (problem.severity != "error", order(problem)))
-        left_out = problems[MAX_PROBLEMS:]
-        problems = sorted(problems[:MAX_PROBLEMS], key=order)
+        positioned.sort(key=lambda pair: pair[0].severity != "error")
+        left_out = [problem for problem, _ in positioned[MAX_PROBLEMS:]]
+        del positioned[MAX_PROBLEMS:]
+    problems = [
+        dataclasses.replace(problem, message=f"{problem.message}{hint}") if hint is not None else problem
+        for problem, hint in positioned
+    ]
+    if left_out:
         message = f"{len(left_out):,} further problems of this file are not shown"
         problems.append(dataclasses.replace(left_out[0], message=message, key=""))
-    return problems
+    return sorted(dict.fromkeys(problems), key=order)
