@@ -767,7 +767,8 @@ def _nothing(context: _Context, criterion: Criterion, draft: _Draft) -> str:
         if draft.unprobed:
             parts.append("not probed yet: " + _names(draft.unprobed))
         elif source.roles and not any(context.profiles[draft.vendor.id].by_role.get(role) for role in source.roles):
-            parts.append(f"the profile has no {' or '.join(source.roles)} endpoint")
+            *others, last = source.roles
+            parts.append(f"the profile has no {', '.join(others)}{' or ' if others else ''}{last} endpoint")
         else:
             parts.append("no measurement yet")
     if source.trial:
