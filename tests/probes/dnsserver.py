@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import cast
 
 import dns.flags
 import dns.message
@@ -87,8 +88,7 @@ class _UDP(asyncio.DatagramProtocol):
         self.asked = asked
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)  # no such instance in Python 3.11, only in name
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         answer = _answer(self.records, data, self.asked, udp=True)

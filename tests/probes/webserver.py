@@ -33,11 +33,12 @@ async def web_server(pages: Pages, served: Served | None = None) -> AsyncIterato
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             path = head[0].split(" ")[1]
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
-            if callable(pages):
-                writer.write(pages(path, headers))
-            else:
-                writer.write(pages.get(path, response("404 Not Found")))
+            page = pages(path, headers) if callable(pages) else pages.get(path, response("404 Not Found"))
+            writer.write(page)
             await writer.drain()
+            if page:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(1), 2)  # let the client hang up first
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
