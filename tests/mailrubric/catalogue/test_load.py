@@ -24,7 +24,7 @@ facts:
   plan: {type: level, levels: [none, some, full], meaning: How much.}
 criteria:
 - {id: own-ip, question: "Own address?", from: {fact: dedicated_ip}, score: {yes: 100, no: 0}, rationale: It matters.}
-- {id: uptime, question: "Uptime?", from: {fact: uptime}, score: {points: [[99, 0], [100, 100]]}, rationale: It matters.}
+- {id: uptime, question: "Uptime?", from: {fact: uptime}, score: {points: [[99, 0], [100, 100]]}, rationale: Matters.}
 """
 OWN = """\
 group: {{id: {group}, title: Own, weight: {weight}}}
@@ -211,7 +211,8 @@ def test_every_error_of_every_file_is_told_in_one_run_sorted_and_once(base):
         criteria__twin=OWN.format(group="base", weight=1, criterion="twin", yes=100)
         + "facts: {size: {type: integer, meaning: Again.}}\n",
         criteria__broken="group: [\n",
-        vendors__acme="id: acme\nname: Acme\ncategory: nope\nfacts: {dedicated_ip: {value: 3, source: x, as_of: 2026}}\n",
+        vendors__acme="id: acme\nname: Acme\ncategory: nope\n"
+        "facts: {dedicated_ip: {value: 3, source: x, as_of: 2026}}\n",
         vendors__beta="id: Beta\nname: Beta\ncategory: esp\n",
         vendors__empty="# nothing yet\n",
         presets__team="id: team\ntitle: T\ndescription: D\ngroups: {first: x}\n",
@@ -227,7 +228,7 @@ def test_every_error_of_every_file_is_told_in_one_run_sorted_and_once(base):
         "base/criteria/base.yaml:10:8",
         "base/criteria/presets/team.yaml:4:17: groups.first: expected a number from 0 to 1000000, got 'x'",
         "base/criteria/twin.yaml:1:13: group.id: there is a group 'base' already, at base/criteria/base.yaml:1:13",
-        "base/criteria/twin.yaml:4:9: facts.size: there is a fact 'size' already, at base/criteria/base.yaml:4:9",
+        "base/criteria/twin.yaml:4:9: facts.size: there is a fact 'size' already, at base/criteria/base.yaml:4:3",
         "base/vendors/acme.yaml:3:11: category: expected one of esp, marketing, mailbox or self-hosted, got 'nope'",
         "base/vendors/acme.yaml:4:31: facts.dedicated_ip.value: this fact is a boolean: expected true or false, got 3",
         "base/vendors/beta.yaml:1:5: id: expected an id of lower-case letters and digits joined by hyphens, such as "
@@ -321,7 +322,10 @@ def test_checking_a_file_tells_of_that_file_only_and_knows_its_neighbours(base):
     write(base, vendors__beta="[", criteria__other=OWN.format(group="other", weight=1, criterion="own-ip", yes=1))
     acme = "base/vendors/acme.yaml:4:9: facts.uptme: no criteria file declares this fact; did you mean 'uptime'?"
     beta = "base/vendors/beta.yaml:1:2: is not valid YAML: a value was expected here"
-    other = "base/criteria/other.yaml:3:8: criteria[0].id: there is a criterion 'own-ip' already, at base/criteria/base.yaml:10:8"
+    other = (
+        "base/criteria/other.yaml:3:8: criteria[0].id: there is a criterion 'own-ip' already, at "
+        "base/criteria/base.yaml:10:8"
+    )
     assert checked(base / "vendors" / "acme.yaml") == [acme]
     assert checked(Path("base/vendors/acme.yaml")) == [acme]
     assert checked(base / "criteria" / "base.yaml") == []
@@ -400,7 +404,10 @@ def test_an_uploaded_file_is_saved_under_its_own_name_and_replaces_nothing(tmp_p
 
 def test_a_large_catalogue_loads_in_half_a_second(base):
     """70 vendors of 25 facts beside the criteria: more than is shipped, in a cold process, imports included."""
-    fact = "  {name}:\n    value: {value}\n    source: https://www.example.com/docs/{name}\n    as_of: 2026-08-13\n    grade: official\n"
+    fact = (
+        "  {name}:\n    value: {value}\n    source: https://www.example.com/docs/{name}\n"
+        "    as_of: 2026-08-13\n    grade: official\n"
+    )
     names = [f"fact_{index}" for index in range(25)]
     declared = "".join(f"  {name}: {{type: boolean, meaning: Some fact.}}\n" for name in names)
     write(base, criteria__many="group: {id: many, title: Many, weight: 1}\nfacts:\n" + declared)
