@@ -19,7 +19,7 @@ def authority() -> Iterator[Authority]:
 
 def zones() -> list[Zone]:
     """The zones of this run. Each test states which of their records its prediction comes from."""
-    # Authentication and transport policies as a careful sender has them, mail hosts of two kinds.
+    # Authentication and transport policies as a careful sender has them.
     careful = Zone(
         DOMAIN,
         [
@@ -27,14 +27,14 @@ def zones() -> list[Zone]:
             "@ IN MX 20 mx2",
             f'@ IN TXT "v=spf1 include:_spf.{DOMAIN} ip4:192.0.2.0/24 -all"',
             '@ IN TXT "unrelated=1"',
-            '_spf IN TXT "v=spf1 a:mx1.example.test mx ip6:2001:db8::/32 ~all"',
+            # The mx term asks for the MX of _spf.example.test, which has none: one empty answer.
+            f'_spf IN TXT "v=spf1 a:mx1.{DOMAIN} mx ip6:2001:db8::/32 ~all"',
             f'_dmarc IN TXT "v=DMARC1; p=reject; sp=quarantine; adkim=s; aspf=s; rua=mailto:reports@{DOMAIN}"',
             '_mta-sts IN TXT "v=STSv1; id=20261122T000000;"',
             f'_smtp._tls IN TXT "v=TLSRPTv1; rua=mailto:tls@{DOMAIN}"',
+            '@ IN CAA 0 issue "authority.test"',
         ],
     )
-    # Nothing published.
-    bare = Zone("bare.test")
     # Faults that a checker has to tell apart from absence.
     careless = Zone(
         "careless.test",
@@ -42,12 +42,26 @@ def zones() -> list[Zone]:
             "@ IN MX 0 .",
             '@ IN TXT "v=spf1 +all"',
             '@ IN TXT "v=spf1 -all"',
-            '_dmarc IN TXT "v=DMARC1; p=none; pct=50"',
+            '_dmarc IN TXT "v=DMARC1; p=none"',
             '_mta-sts IN TXT "v=STSv1; id=1;"',
             '_mta-sts IN TXT "v=STSv1; id=2;"',
         ],
     )
-    return [careful, bare, careless]
+    # Six includes with one look-up each inside: twelve, where ten are allowed; and a policy that nobody serves.
+    heavy = Zone(
+        "heavy.test",
+        [
+            "@ IN MX 5 mail",
+            "mail IN AAAA ::1",
+            f'@ IN TXT "v=spf1 {" ".join(f"include:s{number}.heavy.test" for number in range(6))} ?all"',
+            *(f's{number} IN TXT "v=spf1 a:mx1.{DOMAIN} -all"' for number in range(6)),
+            '_dmarc IN TXT "v=DMARC1; p=quarantine; t=y"',
+            '_mta-sts IN TXT "v=STSv1; id=1;"',
+            f"mta-sts IN A {ADDRESSES[f'nobody.{DOMAIN}']}",
+        ],
+    )
+    # DMARC and CAA are looked for in parent domains too: somebody has to answer for them.
+    return [Zone("test"), careful, careless, heavy, Zone("bare.test")]
 
 
 @pytest.fixture(scope="session")
