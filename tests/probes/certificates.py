@@ -151,17 +151,19 @@ def ca_file() -> Path:
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """Files for a server: chain (leaf first) and private key, both PEM."""
+    """Files for a server, all PEM: chain (leaf first), private key, and what is above the leaf (maybe empty)."""
 
     chain: Path
     key: Path
+    above: Path
 
 
 @functools.cache
 def save(issued: Issued) -> Served:
     number = len(list(folder().iterdir()))
-    served = Served(folder() / f"{number}.chain.pem", folder() / f"{number}.key.pem")
+    served = Served(*(folder() / f"{number}.{part}.pem" for part in ("chain", "key", "above")))
     served.chain.write_bytes(issued.pem)
+    served.above.write_bytes(b"".join(each.public_bytes(serialization.Encoding.PEM) for each in issued.intermediates))
     served.key.write_bytes(issued.key_pem)
     return served
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import subprocess
 import sys
@@ -15,9 +16,11 @@ from hypothesis import strategies as st
 
 from probes import certificate
 from probes.certificate import METRICS, dns_name_matches, load, measure_chain, name_matches, trust_error
-from probes.model import Cause, Measurement, Unmeasured
+from probes.model import Cause, Endpoint, Measurement, Unmeasured
 from tests import needs
 from tests.probes import certificates as zoo
+from tests.probes.loopback import measure, scripted
+from tests.probes.tlsserver import openssl_server
 
 CA = str(zoo.ca_file())
 
@@ -262,3 +265,51 @@ def test_importing_the_probe_loads_no_cryptography() -> None:
 def test_load_keeps_to_a_size() -> None:
     with pytest.raises(Unmeasured, match="bytes"):
         load(zoo.root().der + bytes(70000))
+
+
+# --- the probe, against OpenSSL's server ------------------------------------------------------------------------------
+
+
+async def served(issued: zoo.Issued, host: str = "localhost") -> dict[str, Measurement]:
+    with openssl_server(zoo.save(issued)) as port:
+        found = await measure(certificate.CertificateProbe(), Endpoint("web", url=f"https://{host}:{port}/"))
+    return {key.removeprefix("certificate."): each for key, each in found.items()}
+
+
+async def test_a_good_certificate_on_the_wire() -> None:
+    found = await served(zoo.issue(zoo.intermediate(), ["localhost", "127.0.0.1"], days=(-10, 30)))
+    assert found["trusted"].value is True
+    assert found["name_matches"].value is True
+    assert found["chain_length"].value == 2
+    assert found["days_left"].value == pytest.approx(30, abs=0.1)
+    by_address = await served(zoo.issue(zoo.intermediate(), ["localhost"]), "127.0.0.1")
+    assert by_address["name_matches"].value is False
+    assert by_address["trusted"].value is True
+
+
+async def test_a_bad_certificate_on_the_wire() -> None:
+    found = await served(zoo.issue(zoo.intermediate(), ["elsewhere.example"], days=(-30, -2)))
+    assert found["trusted"].value is False
+    assert found["trust_error"].value == "expired"
+    assert found["name_matches"].value is False
+    assert found["days_left"].value == pytest.approx(-2, abs=0.1)
+
+
+async def test_no_certificate_on_the_wire() -> None:
+    async with scripted(hang_up) as state:
+        found = await measure(certificate.CertificateProbe(), Endpoint("web", url=f"https://localhost:{state.port}/"))
+        assert {each.cause for each in found.values()} == {Cause.CONNECTION_RESET}
+        port = state.port
+    found = await measure(certificate.CertificateProbe(), Endpoint("web", url=f"https://localhost:{port}/"))
+    assert {each.cause for each in found.values()} == {Cause.CONNECTION_REFUSED}
+    for endpoint in (
+        Endpoint("imap", host="localhost", port=port, tls="none"),
+        Endpoint("web", url="http://localhost/"),
+    ):
+        found = await measure(certificate.CertificateProbe(), endpoint)
+        assert {each.cause for each in found.values()} == {Cause.NOT_APPLICABLE}
+
+
+async def hang_up(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close in the middle of the handshake."""
+    await reader.read(5)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from probes import hello
 from probes.hello import Alert, ServerHello, Unreadable
-from probes.model import Cause, Endpoint, Measurement, Unmeasured
+from probes.model import Cause, Endpoint, Measurement, Role, Unmeasured
 from probes.tls import TLSProbe, Versions
 from tests.probes import certificates as zoo
 from tests.probes.loopback import Listening, measure, reset, scripted
@@ -24,18 +25,18 @@ def https(port: int) -> Endpoint:
     return Endpoint("api", url=f"https://localhost:{port}/")
 
 
+async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+    sink.close()
+
+
 async def against_openssl(*arguments: str) -> tuple[dict[str, Measurement], int]:
     """The measurements, and how many connections were made (counted by a relay in front of the server)."""
     with openssl_server(zoo.localhost(), *arguments) as port:
 
         async def relay(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
-
-            async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-                while data := await source.read(65536):
-                    sink.write(data)
-                sink.close()
-
             await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
 
         async with scripted(relay) as state:
@@ -245,6 +246,67 @@ def test_an_answer_above_the_maximum_is_an_error() -> None:
 
 
 # --- mail -------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def smtp_before(port: int, *, starttls: bool = True, throttled_from: int = 99) -> AsyncIterator[Listening]:
+    """SMTP up to STARTTLS, then a relay to the TLS server at ``port``; 421 from the given connection on."""
+
+    async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if number >= throttled_from:
+            writer.write(b"421 4.7.0 too many connections\r\n")
+            return
+        writer.write(b"220 mx.example ESMTP\r\n")
+        while line := await reader.readline():
+            if line.upper().startswith(b"EHLO"):
+                writer.write(b"250-mx.example\r\n" + (b"250 STARTTLS\r\n" if starttls else b"250 PIPELINING\r\n"))
+            elif line.upper() == b"STARTTLS\r\n":
+                writer.write(b"220 go ahead\r\n")
+                break
+            elif line.upper() == b"QUIT\r\n":
+                writer.write(b"221 bye\r\n")
+                return
+        else:
+            return
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
+
+    async with scripted(serve) as state:
+        yield state
+
+
+def mail(role: Role, port: int) -> Endpoint:
+    return Endpoint(role, host="localhost", port=port, tls="starttls")
+
+
+@pytest.mark.parametrize("role", ["submission", "mx"])
+async def test_behind_starttls(role: Role) -> None:
+    with openssl_server(zoo.localhost(), "-min_protocol", "TLSv1.2") as port:
+        async with smtp_before(port) as state:
+            found = await measure(TLSProbe(), mail(role, state.port))
+            assert found["tls.versions"].value == ("TLSv1.2", "TLSv1.3")
+            assert found["tls.cipher"].value == "TLS_AES_256_GCM_SHA384"
+            assert state.connections == 1 + 2
+            assert state.most_at_once <= (1 if role == "mx" else 2)
+
+
+async def test_a_throttle_in_between_costs_the_versions_alone() -> None:
+    with openssl_server(zoo.localhost()) as port:
+        async with smtp_before(port, throttled_from=3) as state:
+            found = await measure(TLSProbe(), mail("mx", state.port))
+            assert state.connections == 3, "none after the 421"
+    assert found["tls.cipher"].value == "TLS_AES_256_GCM_SHA384"
+    assert found["tls.handshake_ms"].value is not None
+    assert found["tls.newest_version"].value == "TLSv1.3"
+    for key in ("tls.versions", "tls.oldest_version"):
+        assert found[key].cause is Cause.THROTTLED, found[key]
+        assert "accepted: TLSv1.2, TLSv1.3" in found[key].detail
+
+
+async def test_starttls_that_is_not_offered() -> None:
+    async with smtp_before(1, starttls=False) as state:
+        found = await measure(TLSProbe(), mail("submission", state.port))
+    assert {each.cause for each in found.values()} == {Cause.TLS_NOT_OFFERED}
 
 
 async def test_without_tls_nothing_applies() -> None:

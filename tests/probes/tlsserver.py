@@ -18,7 +18,8 @@ def openssl_server(served: Served, *arguments: str) -> Iterator[int]:
     """``openssl s_server`` over this certificate; yields its port once it listens."""
     program = needs.require("openssl", "openssl")
     command = [program, "s_server", "-accept", "127.0.0.1:0", "-cert", str(served.chain), "-key", str(served.key)]
-    command += ["-cert_chain", str(served.chain), *arguments]
+    command += ["-cert_chain", str(served.above)] if served.above.stat().st_size else []
+    command += arguments
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
         try:

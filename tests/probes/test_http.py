@@ -1,0 +1,363 @@
+"""The HTTP probe against real HTTP/1.1 and HTTP/2 servers on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import h2.config
+import h2.connection
+import h2.events
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.http import HTTPProbe, hsts_max_age, parse_summary, redirect_target
+from probes.model import Cause, Endpoint, Measurement, Role
+from probes.network import HTTPResponse, Limits
+from tests.probes import certificates as zoo
+from tests.probes.loopback import QUICK, measure, options, reset, scripted
+from tests.probes.webserver import Pages, response, web_server
+
+HSTS = {"Strict_Transport_Security": "max-age=31536000; includeSubDomains"}
+
+
+async def probe_url(url: str, role: Role = "api", kind: str = "", limits: Limits = QUICK) -> dict[str, Measurement]:
+    return await measure(HTTPProbe(), Endpoint(role, url=url, kind=kind), options(limits=limits))
+
+
+async def probe_pages(
+    pages: Pages, path: str = "/", *, role: Role = "api", tls: bool = True, kind: str = ""
+) -> dict[str, Measurement]:
+    async with web_server(pages, zoo.localhost() if tls else None) as port:
+        return await probe_url(f"{'https' if tls else 'http'}://localhost:{port}{path}", role, kind)
+
+
+def values(found: dict[str, Measurement]) -> dict[str, object]:
+    return {key: each.value if each.cause is None else each.cause for key, each in found.items()}
+
+
+async def test_a_good_api() -> None:
+    refusal = response("401 Unauthorized", b'{"error": "key"}', Content_Type="application/json", **HSTS)
+    found = values(await probe_pages({"/v1": refusal}, "/v1"))
+    latency = found.pop("http.latency_ms")
+    assert isinstance(latency, float)
+    assert 0 < latency < 5000
+    assert found == {
+        "http.reachable": True,
+        "http.status": 401,
+        "http.redirects": 0,
+        "http.version": "HTTP/1.1",
+        "http.tls": True,
+        "http.hsts": True,
+        "http.hsts_max_age": 31536000,
+        "http.authentication_required": True,
+    }
+
+
+async def test_a_poor_api() -> None:
+    found = values(await probe_pages({"/": response(version="HTTP/1.0")}, tls=False))
+    found.pop("http.latency_ms")
+    assert found == {
+        "http.reachable": True,
+        "http.status": 200,
+        "http.redirects": 0,
+        "http.version": "HTTP/1.0",
+        "http.tls": False,
+        "http.hsts": False,
+        "http.hsts_max_age": Cause.NOT_APPLICABLE,
+        "http.authentication_required": False,
+    }
+
+
+@contextlib.asynccontextmanager
+async def http2_server(status: str) -> AsyncIterator[int]:
+    """Answers every HTTP/2 request with this status."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(zoo.localhost().chain, zoo.localhost().key)
+    context.set_alpn_protocols(["h2"])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        connection.initiate_connection()
+        writer.write(connection.data_to_send())
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                for event in connection.receive_data(data):
+                    if isinstance(event, h2.events.RequestReceived):
+                        connection.send_headers(event.stream_id, [(":status", status)])
+                        connection.send_data(event.stream_id, b"hello", end_stream=True)
+                writer.write(connection.data_to_send())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def test_http_2() -> None:
+    async with http2_server("403") as port:
+        found = await probe_url(f"https://localhost:{port}/")
+    assert found["http.version"].value == "HTTP/2"
+    assert found["http.status"].value == 403
+    assert found["http.authentication_required"].value is True
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+async def test_nobody_there() -> None:
+    async with scripted(hang_up) as state:
+        port = state.port
+    found = await probe_url(f"https://localhost:{port}/")
+    assert {each.cause for each in found.values()} == {Cause.CONNECTION_REFUSED}
+
+
+async def hang_up(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close at once."""
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", None, b"RESET", b"drip"])
+async def test_incomplete_answers_are_no_answer(answer: bytes | None) -> None:
+    async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if answer is None:
+            await asyncio.sleep(30)
+        elif answer == b"RESET":
+            reset(writer)
+        elif answer == b"drip":
+            while True:
+                writer.write(b"H")
+                await asyncio.sleep(0.1)
+        else:
+            writer.write(answer)
+
+    async with scripted(serve) as state:
+        limits = Limits(deadline=1.5, read_timeout=0.6)
+        found = await probe_url(f"http://127.0.0.1:{state.port}/", limits=limits)
+    assert all(each.value is None for each in found.values())
+    allowed = {Cause.CONNECTION_RESET, Cause.PROTOCOL_ERROR, Cause.DEADLINE_EXCEEDED}
+    assert {each.cause for each in found.values()} <= allowed
+
+
+async def test_plain_text_on_a_tls_port() -> None:
+    async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(response("400 Bad Request"))
+        await asyncio.sleep(0.2)
+
+    async with scripted(serve) as state:
+        found = await probe_url(f"https://localhost:{state.port}/")
+    assert {each.cause for each in found.values()} == {Cause.TLS_HANDSHAKE_ERROR}
+
+
+async def test_what_is_no_url() -> None:
+    for url in ("https:///x", "https://user:secret@localhost/", "https://a..b/", "https://localhost:0/"):
+        found = await probe_url(url)
+        assert {each.cause for each in found.values()} == {Cause.NOT_APPLICABLE}
+        assert not any("secret" in each.detail for each in found.values())
+
+
+# --- redirects --------------------------------------------------------------------------------------------------------
+
+
+def moved(location: str, **headers: str) -> bytes:
+    return response("302 Found", Location=location, **headers)
+
+
+async def test_redirects_are_followed_and_counted() -> None:
+    pages = {"/": moved("/a?x=1#top", **HSTS), "/a?x=1": moved("b"), "/b": response("404 Not Found")}
+    found = await probe_pages(pages, role="web")
+    assert found["http.redirects"].value == 2
+    assert found["http.status"].value == 404
+    assert found["http.status"].detail.endswith("/b")
+    assert found["http.hsts"].value is True, "by the first response over https"
+
+
+async def test_a_fourth_redirect_is_not_followed() -> None:
+    pages = {f"/{number}": moved(f"/{number + 1}") for number in range(9)}
+    found = await probe_pages(pages, "/0", role="web")
+    assert found["http.redirects"].value == 3
+    assert found["http.status"].value == 302
+
+
+async def test_a_loop_ends() -> None:
+    found = await probe_pages({"/": moved("/a"), "/a": moved("/")}, role="web")
+    assert found["http.redirects"].value == 1
+    assert found["http.status"].value == 302
+
+
+async def test_http_leads_to_https_but_not_back() -> None:
+    async with web_server({"/": response(**HSTS), "/back": b""}, zoo.localhost()) as secure:
+        found = await probe_pages({"/": moved(f"https://localhost:{secure}/")}, tls=False, role="web")
+        assert found["http.tls"].value is True
+        assert found["http.hsts"].value is True
+    async with web_server({"/": response()}) as plain:
+        found = await probe_pages({"/": moved(f"http://localhost:{plain}/")}, role="web")
+    assert found["http.tls"].value is True
+    assert found["http.status"].value == 302
+    assert found["http.redirects"].value == 0
+
+
+async def test_a_redirect_into_nothing() -> None:
+    found = await probe_pages({"/": moved("https://localhost:1/", **HSTS)})
+    assert found["http.reachable"].value is True
+    assert found["http.hsts"].value is True
+    for key in ("http.status", "http.version", "http.latency_ms", "http.tls", "http.authentication_required"):
+        assert found[key].cause is Cause.CONNECTION_REFUSED
+        assert "after a redirect" in found[key].detail
+    found = await probe_pages({"/": moved("http://127.0.0.1:1/")}, tls=False)
+    assert found["http.hsts"].cause is Cause.CONNECTION_REFUSED
+
+
+async def test_redirects_keep_the_address_guard() -> None:
+    # Without permission for private addresses not even the first address is dialled; the guard is the network's.
+    async with web_server({"/": moved("http://127.0.0.1:1/")}) as port:
+        from dataclasses import replace
+
+        endpoint = Endpoint("web", url=f"http://127.0.0.1:{port}/")
+        found = await measure(HTTPProbe(), endpoint, replace(options(), allow_private=False))
+    assert {each.cause for each in found.values()} == {Cause.BLOCKED_ADDRESS}
+
+
+def redirecting(location: str, url: str = "https://a.example/x/y", status: int = 301) -> HTTPResponse:
+    return cast(HTTPResponse, SimpleNamespace(url=url, status=status, headers={"location": location}))
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("https://b.example/", "https://b.example/"), ("z", "https://a.example/x/z"), ("//b.example/q#f", "https://b.example/q"),
+        ("http://a.example/", None), ("ftp://a.example/", None), ("javascript:alert(1)", None), ("", None),
+        ("https://[broken/", None), ("x" * 3000, None), ("file:///etc/passwd", None),
+    ],
+)  # fmt: skip
+def test_redirect_targets(location: str, target: str | None) -> None:
+    assert redirect_target(redirecting(location)) == target
+    assert redirect_target(redirecting(location, status=200)) is None
+
+
+# --- HSTS -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "age"),
+    [
+        ("max-age=31536000", 31536000), ('MAX-AGE="600" ; includeSubDomains; preload', 600), ("max-age=0", 0),
+        ("; max-age=5;;", 5), ("max-age=1; x=\"a;b\"", 1), ("max-age=1, max-age=2", 1), ("max-age=1; unknown", 1),
+        ("", None), ("includeSubDomains", None), ("max-age", None), ("max-age=-1", None), ("max-age=1e3", None),
+        ("max-age=1; max-age=2", None), ("max-age=1 2", None), ("max-age=1; preload; Preload", None),
+        ("max-age=99999999999999999999", None), ('max-age="1', None),
+    ],
+)  # fmt: skip
+def test_hsts_headers(header: str, age: int | None) -> None:
+    assert hsts_max_age(header) == age
+
+
+async def test_hsts_that_is_switched_off_or_broken() -> None:
+    found = await probe_pages({"/": response(Strict_Transport_Security="max-age=0")})
+    assert found["http.hsts"].value is False
+    assert found["http.hsts_max_age"].value == 0
+    found = await probe_pages({"/": response(Strict_Transport_Security="forever")})
+    assert found["http.hsts"].value is False
+    assert "forever" in found["http.hsts"].detail
+    # Over plain http the header means nothing (RFC 6797 §8.1).
+    found = await probe_pages({"/": response(**HSTS)}, tls=False)
+    assert found["http.hsts"].value is False
+
+
+# --- status pages -----------------------------------------------------------------------------------------------------
+
+
+def summary(indicator: Any = "none", incidents: Any = (), components: Any = None, **more: Any) -> dict[str, Any]:
+    return {
+        "page": {"id": "abc", "name": "Platform", "url": "https://status.example"},
+        "status": {"indicator": indicator, "description": "…"},
+        "incidents": [{"id": str(index), "status": status} for index, status in enumerate(incidents)],
+        "components": [{"group": False}, {"group": True}, {}] if components is None else components,
+        **more,
+    }
+
+
+async def status_of(body: bytes, status: str = "200 OK", kind: str = "statuspage") -> dict[str, Measurement]:
+    pages = {"/": response(), "/api/v2/summary.json": response(status, body)}
+    found = await probe_pages(pages, "/somewhere", role="status", kind=kind)
+    assert found["http.reachable"].value is True
+    return {key: each for key, each in found.items() if key.startswith("status.")}
+
+
+async def test_a_healthy_status_page() -> None:
+    found = await status_of(json.dumps(summary()).encode())
+    assert values(found) == {"status.indicator": "none", "status.open_incidents": 0, "status.components": 2}
+
+
+async def test_a_status_page_in_trouble() -> None:
+    found = await status_of(
+        json.dumps(summary("critical", ("investigating", "resolved", "postmortem", "monitoring"))).encode()
+    )
+    assert values(found) == {"status.indicator": "critical", "status.open_incidents": 2, "status.components": 2}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "cause"),
+    [
+        (b"<html>", "200 OK", Cause.PROTOCOL_ERROR),
+        (b"", "404 Not Found", Cause.PROTOCOL_ERROR),
+        (b"", "429 Too Many Requests", Cause.THROTTLED),
+        (b"[" * 100_000, "200 OK", Cause.PROTOCOL_ERROR),
+        (b'{"a": ' + b"9" * 10_000 + b"}", "200 OK", Cause.PROTOCOL_ERROR),
+        (b" " * (1024 * 1024 + 10), "200 OK", Cause.REPLY_TOO_LONG),
+    ],
+)
+async def test_what_is_no_summary(body: bytes, status: str, cause: Cause) -> None:
+    assert {each.cause for each in (await status_of(body, status)).values()} == {cause}
+
+
+async def test_other_kinds_are_not_read_yet() -> None:
+    found = await status_of(b"", kind="incident-io")
+    assert {each.cause for each in found.values()} == {Cause.NOT_APPLICABLE}
+    assert found["status.indicator"].detail == "kind incident-io is not read yet"
+
+
+async def test_a_dead_status_page() -> None:
+    found = await probe_url("https://localhost:1/", "status", "statuspage")
+    assert {each.cause for each in found.values()} == {Cause.CONNECTION_REFUSED}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [], "text", None, {}, summary("green"), summary(None), summary(3), summary(page=None), summary(status="none"),
+        summary(page={"id": "", "name": "x", "url": "y"}), summary(page={"id": 1, "name": "x", "url": "y"}),
+        summary(components={}), summary(components=[1]), {**summary(), "incidents": [{}]},
+        {**summary(), "incidents": None}, {**summary(), "incidents": ["x"]},
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_summary(body: Any) -> None:
+    assert isinstance(parse_summary(json.dumps(body).encode()), str)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["none", "major"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["page", "status", "indicator", "incidents", "components", "id"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(json_values | st.binary(max_size=40))
+def test_no_json_breaks_the_parser(value: Any) -> None:
+    parse_summary(value if isinstance(value, bytes) else json.dumps(value).encode())
+    if isinstance(value, dict):
+        parse_summary(json.dumps({**summary(), **value}).encode())
