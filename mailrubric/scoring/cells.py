@@ -37,7 +37,7 @@ OUTDATED = "outdated"
 UNSCORED = "unscored"
 """There is a value, but the criterion's value function or unit can't take it."""
 
-NAMED_IN_DETAIL = 4
+NAMED_IN_DETAIL = 3
 """How many endpoints a cell's detail names before it only counts them."""
 
 

@@ -62,7 +62,7 @@ def judge(
     dispute) a disagreement leaves the gate provisional.
     """
     if value is None:
-        return "provisional", f"unknown whether {condition(must, unit)}: {unknown}"
+        return "provisional", f"not known ({condition(must, unit)} is asked): {unknown}"
     judged = list(parts) if parts and combine in ("worst", "best", "any source") else [value]
     answers = [meets(must, each) for each in judged]
     if None in answers:

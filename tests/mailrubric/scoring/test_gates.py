@@ -45,7 +45,7 @@ def test_conditions(condition: dict[str, Any], value: ObservedValue, wanted: boo
 def test_unknown_is_provisional_and_says_why() -> None:
     status, reason = judge(must(above=0), None, (), "worst", "d", "not probed yet")
     assert status == "provisional"
-    assert reason == "unknown whether above 0 d: not probed yet"
+    assert reason == "not known (above 0 d is asked): not probed yet"
 
 
 def test_with_worst_one_endpoint_can_fail_the_gate_and_with_best_one_can_save_it() -> None:
