@@ -253,7 +253,7 @@ def _show(report: Report) -> None:
     for each in (report, *report.also):
         where = f" at {each.address}" if each.address else ""
         print_title(f"{each.endpoint.key}{where}, {each.started}, {each.duration_ms:.0f} ms")
-        # Connections run side by side; each is read as a conversation of its own, with the times saying what overlapped.
+        # Connections run side by side; each is read as a conversation of its own, and the times say what overlapped.
         for number in sorted({step.connection for step in each.transcript}):
             if number:
                 say(f"  connection {number}")

@@ -28,8 +28,10 @@ def read(command: Callable[..., Any], words: Sequence[str]) -> dict[str, Any] | 
         kind, about = typing.get_args(parameter.annotation)
         if isinstance(about, OptionInfo):
             plain, many = _plain_type(kind)
-            for spelling in about.param_decls or ():
-                options[spelling] = (name, plain, many, about)
+            # Inside Annotated, typer keeps the first spelling where a default would stand.
+            for spelling in (about.default, *(about.param_decls or ())):
+                if isinstance(spelling, str):
+                    options[spelling] = (name, plain, many, about)
     rest = iter(words)
     for word in rest:
         spelling, has_value, value = word.partition("=")

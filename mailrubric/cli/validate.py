@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailrubric.cli import options
 from mailrubric.cli.terminal import Usage, complain, print_json, say
+
+if TYPE_CHECKING:
+    from mailrubric.workspace import Workspace
 
 
 def validate(
@@ -34,6 +37,9 @@ def validate(
             raise Usage(f"there is no such file or folder: {path}")
     try:
         place = Workspace.open(workspace)
+        if not paths and not _has_files(place):
+            complain("nothing of your own here; checking the shipped catalogue")
+            paths = place.folders()[:1]
         problems = place.check(paths or ())
         if not paths:
             try:
@@ -51,6 +57,12 @@ def validate(
         warnings = len(problems) - errors
         complain(f"{errors} error{_s(errors)}, {warnings} warning{_s(warnings)}" if problems else "no faults found")
     raise typer.Exit(1 if errors else 0)
+
+
+def _has_files(place: Workspace) -> bool:
+    return (place.directory / "mailrubric.yaml").exists() or any(
+        place.directory in path.parents for path in place.files()
+    )
 
 
 def _s(count: int) -> str:

@@ -1,4 +1,4 @@
-"""The workspace as commands need it. Apart from ``cli.catalogue``, so that reading settings loads no store or scoring."""
+"""The workspace as commands need it. Apart from ``cli.catalogue``: reading settings loads no store and no scoring."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def catalogue_faults() -> Iterator[None]:
     except CatalogueError as error:
         count = sum(problem.severity == "error" for problem in error.problems)
         raise Failure(
-            f"{count} error{'' if count == 1 else 's'} in the catalogue; mend them first",
+            "1 error in the catalogue; mend it first"
+            if count == 1
+            else f"{count} errors in the catalogue; mend them first",
             1,
             details=[str(problem) for problem in error.problems],
             problems=[problem_json(problem) for problem in error.problems],

@@ -12,10 +12,10 @@ from mailrubric.export.tables import (
     STATUS_WORDS,
     Table,
     gate_summary,
+    reason,
     shown,
     tables,
     versions_words,
-    why,
 )
 from mailrubric.scoring.evaluation import Cell, Evaluation, VendorScore
 
@@ -154,9 +154,8 @@ def _vendor(vendor: VendorScore, evaluation: Evaluation) -> Iterator[str]:
 def _value(cell: Cell) -> str:
     if cell.value is not None:
         words = escape(value_words(cell.value, cell.unit))
-        return f"{words}. {escape(why(cell))}" if cell.score is None else words
-    reason = f"{why(cell)} {cell.detail}".strip()
-    return f"{points(None, applicable=cell.applicable)}: {escape(reason)}"
+        return f"{words}. {escape(reason(cell))}" if cell.score is None else words
+    return f"{points(None, applicable=cell.applicable)}: {escape(reason(cell))}"
 
 
 def _evidence(cell: Cell) -> str:

@@ -237,16 +237,16 @@ def shown(entry: Entry, kind: ColumnKind) -> str:
 
 
 def gate_summary(vendor: VendorScore) -> str:
-    """``passed``, or which gates failed and which are undecided; empty when the rubric has none."""
+    """``passed``, or why gates failed and how many are undecided; empty when the rubric has none."""
     if not vendor.gates:
         return ""
     failed = [gate.reason or gate.criterion for gate in vendor.gates if gate.status == "fail"]
-    undecided = [gate.criterion for gate in vendor.gates if gate.status == "provisional"]
+    undecided = sum(gate.status == "provisional" for gate in vendor.gates)
     parts = []
     if failed:
         parts.append("failed: " + "; ".join(failed))
     if undecided:
-        parts.append("undecided: " + ", ".join(undecided))
+        parts.append(f"{undecided} undecided")
     return one_line(". ".join(parts)) or "passed"
 
 
@@ -360,6 +360,14 @@ def why(cell: Cell) -> str:
     if cell.score is not None:
         return ""
     return explain(cell.cause or ("no_evidence" if cell.applicable else "not_applicable")).sentence
+
+
+def reason(cell: Cell) -> str:
+    """``why`` with the cell's detail: ``Nothing is recorded about this yet: no survey``."""
+    sentence = why(cell)
+    if sentence and cell.detail:
+        return f"{sentence.removesuffix('.')}: {cell.detail}"
+    return sentence or cell.detail
 
 
 def _evidence_rows(vendor: VendorScore) -> Iterator[tuple[Entry, ...]]:

@@ -14,10 +14,10 @@ from mailrubric.export.tables import (
     Column,
     Table,
     gate_summary,
+    reason,
     shown,
     tables,
     versions_words,
-    why,
 )
 from mailrubric.scoring.evaluation import Cell, CriterionInfo, Evaluation, VendorScore, VendorStatus
 
@@ -46,15 +46,15 @@ thead th { font-size: .78rem; color: var(--quiet); font-weight: 600; border-bott
 thead th.slant { white-space: normal; min-width: 5.5rem; }
 tbody th { font-weight: 600; }
 .right { text-align: right; white-space: nowrap; }
-td.bar { vertical-align: middle; }
 .bar svg { display: block; width: 100%; height: 1.1rem; }
-.unknown { color: var(--quiet); font-style: italic; }
+.unknown { color: var(--quiet); font-style: italic; white-space: normal; }
 .heat { background: color-mix(in srgb, var(--heat) calc(var(--s) * .55%), transparent); text-align: right; }
 .badge { display: inline-block; padding: 0 .45em; border: 1px solid var(--line); border-radius: .6em; font-size: .78rem;
   background: var(--tint); white-space: nowrap; }
 .bad { color: var(--bad); }
 .warn { color: var(--warn); }
-.facts { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .75rem 0; padding: 0; list-style: none; }
+.facts { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1.5rem; margin: .75rem 0;
+  padding: 0; list-style: none; }
 .facts b { font-weight: 600; }
 .tall { font-size: 1.6rem; font-weight: 650; }
 ul.evidence { margin: 0; padding: 0; list-style: none; font-size: .82rem; color: var(--quiet); }
@@ -236,7 +236,7 @@ def _vendor(vendor: VendorScore, about: dict[str, CriterionInfo]) -> Iterator[st
         ("interval", interval(vendor.low, vendor.high)),
         ("coverage", f"{tenths(vendor.coverage)} %"),
         ("category", vendor.category),
-        ("evidence from", f"{vendor.oldest} to {vendor.newest}" if vendor.oldest else "nowhere yet"),
+        ("evidence from", f"{vendor.oldest[:10]} to {vendor.newest[:10]}" if vendor.oldest else "nowhere yet"),
     ):
         yield f'<li><span class="quiet">{name}</span> <b>{escape(words)}</b></li>'
     yield "</ul>"
@@ -282,7 +282,6 @@ def _open(columns: Sequence[tuple[str, int, bool]]) -> Iterator[str]:
 
 
 def _cell(cell: Cell, criterion: CriterionInfo) -> str:
-    reason = f"{why(cell)} {cell.detail}".strip()
     if cell.value is not None:
         value = f'{escape(value_words(cell.value, cell.unit))} <span class="badge">{escape(cell.kind or "")}</span>'
         if cell.grade == "unverified":
@@ -290,7 +289,7 @@ def _cell(cell: Cell, criterion: CriterionInfo) -> str:
     else:
         value = f'<span class="unknown">{points(None, applicable=cell.applicable)}</span>'
     if cell.score is None or cell.detail:
-        value += f"<br><small>{escape(reason)}</small>"
+        value += f"<br><small>{escape(reason(cell))}</small>"
     lines = [_observation(item) for item in cell.evidence]
     if cell.contradiction:
         lines.insert(0, f'<span class="warn">{escape(cell.contradiction.sentence)}</span>')
