@@ -62,6 +62,7 @@ _OUR_LIMITS = (
 """Reasons of OpenSSL that speak of what our own TLS library can or may do, not of what the server did wrong."""
 
 _FATAL = 2
+_FOR_A_REPLY = "waiting for a reply"
 
 
 def alert_name(number: int) -> str:
@@ -382,6 +383,7 @@ class Connection:
                 if self._wire.ended:
                     raise self._closed("during the TLS handshake")
                 await self._wait(until, "the TLS handshake")
+                continue
             if len(first) < 5:
                 first += bytes(self._wire.received[:200])
                 if first[0] not in _RECORD_TYPES:
@@ -423,8 +425,7 @@ class Connection:
     def _late(self, until: float, doing: str) -> Unmeasured:
         if until >= self._deadline:
             return Unmeasured(Cause.DEADLINE_EXCEEDED, f"the deadline came while {doing}")
-        shaking_hands = self._ssl is not None and self.tls is None
-        if not self._greeted and not shaking_hands:
+        if not self._greeted and doing == _FOR_A_REPLY:
             return Unmeasured(Cause.GREETING_TIMEOUT, "no complete greeting in time")
         return Unmeasured(Cause.DEADLINE_EXCEEDED, f"the step took too long: {doing}")
 
@@ -435,7 +436,7 @@ class Connection:
                 self._wire.consumed()
                 self._record("in", printable(line), self.number)
                 return line
-            if not await self._more(until, "waiting for a reply"):
+            if not await self._more(until, _FOR_A_REPLY):
                 raise self._closed("in the middle of a line" if self._buffer else "while we waited for a reply")
 
     async def _more(self, until: float, doing: str) -> bool:

@@ -23,16 +23,24 @@ if TYPE_CHECKING:
 
 USER_AGENT = "mailrubric-probe"
 _HEADER_CHARACTERS = 64 * 1024
+_OVERHEAD_BYTES = 256 * 1024  # what headers and framing may take beside the body
 
 
 class _Stream(httpcore.AsyncNetworkStream):
     """A ``Connection`` as httpcore wants to see one."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, at_most: int) -> None:
         self._connection = connection
+        self._left = at_most
+        self.ended = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._connection.receive(max_bytes, timeout)
+        data = await self._connection.receive(max_bytes, timeout)
+        self.ended = not data
+        self._left -= len(data)
+        if self._left < 0:
+            raise Unmeasured(Cause.REPLY_TOO_LONG, "the response is too long, or its parts are")
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
@@ -75,7 +83,7 @@ async def _exchange(
 ) -> HTTPResponse:
     scheme, host, port, target = parts
     origin = httpcore.Origin(scheme.encode(), host.encode(), port)
-    stream = _Stream(connection)
+    stream = _Stream(connection, network.options.limits.http_bytes + _OVERHEAD_BYTES)
     http: httpcore.AsyncHTTP2Connection | httpcore.AsyncHTTP11Connection
     http = httpcore.AsyncHTTP2Connection(origin, stream) if http2 else httpcore.AsyncHTTP11Connection(origin, stream)
     bracketed = f"[{host}]" if ":" in host else host
@@ -103,8 +111,10 @@ async def _exchange(
         network.note(f"{version} {response.status}", connection.number)
         body, truncated = await _body(response, network.options.limits.http_bytes)
     except httpcore.RemoteProtocolError as error:
-        if connection.ended:
-            raise Unmeasured(Cause.CONNECTION_RESET, "the server closed the connection before its response") from None
+        if stream.ended:
+            raise Unmeasured(Cause.CONNECTION_RESET, "the server closed the connection within its response") from None
+        if "too long" in str(error):  # h11 on headers that do not end
+            raise Unmeasured(Cause.REPLY_TOO_LONG, printable(str(error), 200)) from None
         raise Unmeasured(Cause.PROTOCOL_ERROR, f"not HTTP: {printable(str(error), 200)}") from None
     except httpcore.LocalProtocolError as error:
         raise Unmeasured(Cause.PROTOCOL_ERROR, printable(str(error), 200)) from None

@@ -271,10 +271,10 @@ class Network:
         limits = self.options.limits
         if len(self.transcript) > limits.transcript_steps:
             return
-        if len(self.transcript) == limits.transcript_steps:
-            direction, text, connection = "note", "the transcript is full; what follows is left out", 0
         if len(text) > limits.transcript_text:
             text = text[: limits.transcript_text] + "…"
+        if len(self.transcript) == limits.transcript_steps:
+            direction, text, connection = "note", "the transcript is full; what follows is left out", 0
         self.transcript.append(Step(round(self.elapsed_ms, 3), direction, text, connection))
 
     # -- names ----------------------------------------------------------------------------------------------------
