@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mailrubric.catalogue import checks
+from mailrubric.catalogue import checks, yamlfile
 from mailrubric.catalogue.load import SETTINGS_FILE, check, load, read_settings
 from mailrubric.catalogue.messages import CatalogueError, Problem, shown, suggestion
 from mailrubric.catalogue.models import Settings
@@ -65,14 +65,34 @@ class Workspace:
         catalogue = load(folders, without_vendors=shipped)
         preset = self.settings.preset
         if preset and preset not in catalogue.presets:
+            file = self.directory / SETTINGS_FILE
+            line, column = yamlfile.read_file(file).position(("preset",))
             message = f"there is no preset {shown(preset)}{suggestion(preset, catalogue.presets)}"
-            raise CatalogueError([Problem(self.directory / SETTINGS_FILE, 0, 0, message, "preset")])
+            raise CatalogueError([Problem(file, line, column, message, "preset")])
         return catalogue
 
     def check(self, paths: Sequence[Path] = ()) -> list[Problem]:
-        """Every problem of these files and folders, judged beside this workspace's catalogue; of the whole workspace
-        when none are named."""
-        return check(paths or [self.directory], folders=self.folders())
+        """Every problem of these files and folders, judged beside this workspace's catalogue; of the whole folder when
+        none are named."""
+        if not paths:
+            if not any((self.directory / name).exists() for name in ("criteria", "vendors", SETTINGS_FILE)):
+                return []  # nothing of its own: the shipped catalogue as it is
+            paths = [self.directory]
+        return check(paths, folders=self.folders())
+
+    def add_probes(self) -> tuple[str, ...]:
+        """Make the Python probes of this folder's ``probes/`` known, before the catalogue is first asked for: their
+        names. This runs the folder's code, so call it only for a folder that the user has named. Raises
+        ``CatalogueError`` for code that does not work."""
+        from probes import registry
+
+        folder = self.directory / "probes"
+        if not folder.is_dir() or self.directory.resolve() == shipped_folder():
+            return ()
+        try:
+            return tuple(probe.name for probe in registry.add_folder(folder))
+        except Exception as error:  # the user's code may raise anything: it becomes a problem with the folder's name
+            raise CatalogueError([Problem(folder, 0, 0, f"{type(error).__name__}: {error}")]) from error
 
     def fingerprint(self) -> tuple[tuple[str, int, int], ...]:
         """Path, time of change (ns) and size of every file the catalogue and the settings come from: when it differs,
@@ -106,8 +126,8 @@ class Workspace:
 
     def store_label(self) -> str:
         """``store_url`` without its password and without options, for people."""
-        url = self.store_url().partition("?")[0]
-        return re.sub(r"^([a-z0-9+_]+://)[^/]*@", r"\1…@", url)
+        # All up to the last @, since a password may hold any character, before the options are cut off at the first ?.
+        return re.sub(r"^([^:]+://).*@", r"\1…@", self.store_url(), flags=re.DOTALL).partition("?")[0]
 
     def network_options(self) -> dict[str, Any]:
         """Keyword arguments for ``probes.network.Options``, as ``mailrubric.yaml`` sets them."""

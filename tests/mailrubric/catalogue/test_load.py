@@ -310,7 +310,7 @@ def test_problems_are_told_where_the_files_are_seen_from(base, tmp_path, monkeyp
     assert said([base])[0].startswith(f"{base}/vendors/acme.yaml:1:")
 
 
-# --- check: single files, beside what is around them -------------------------------------------------------------------
+# --- check: single files, beside what is around them ------------------------------------------------------------------
 
 
 def checked(*paths: Path, folders: list[Path] | None = None) -> list[str]:
