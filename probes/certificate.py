@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import functools
 import importlib.util
+import os
 import urllib.parse
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -120,7 +121,19 @@ def _new_store(ca_file: str | None) -> crypto.X509Store:
     return store
 
 
-_store = functools.lru_cache(maxsize=4)(_new_store)
+@functools.lru_cache(maxsize=4)
+def _kept_store(ca_file: str | None, state: tuple[int, int]) -> crypto.X509Store:
+    return _new_store(ca_file)
+
+
+def _store(ca_file: str | None) -> crypto.X509Store:
+    """The trust anchors, read again only when ``ca_file`` has changed (a lab writes a new authority at each start)."""
+    state = (0, 0)
+    if ca_file is not None:
+        with contextlib.suppress(OSError):  # reading it will say what is wrong
+            found = os.stat(ca_file)
+            state = (found.st_mtime_ns, found.st_size)
+    return _kept_store(ca_file, state)
 
 
 _TRUST_ERRORS = {9: "not_yet_valid", 10: "expired", 18: "self_signed", 19: "unknown_issuer"}
@@ -156,7 +169,21 @@ def trust_error(chain: Sequence[bytes], ca_file: str | None = None, now: datetim
         return f"other: {printable(str(error), 200)}"
     except crypto.Error:
         raise Unmeasured(Cause.PROTOCOL_ERROR, "OpenSSL cannot read the certificate") from None
-    return "none"
+    return "none" if _is_for_servers(leaf) else "other: not meant for servers (extended key usage)"
+
+
+def _is_for_servers(leaf: x509.Certificate) -> bool:
+    """Whether the leaf's extended key usage, if it has one, includes TLS servers (RFC 5280 §4.2.1.12)."""
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    try:
+        usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return True  # none, or none that can be read: OpenSSL has accepted the certificate
+    return any(
+        usage in (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE) for usage in usages
+    )
 
 
 def _certificates(chain: Sequence[bytes]) -> list[x509.Certificate]:
@@ -304,7 +331,7 @@ METRICS: tuple[Metric, ...] = (
         "certificate.trusted",
         "boolean",
         "Whether a path of valid signatures and dates leads from the certificate to a trust anchor; its name is a "
-        "metric of its own",
+        "metric of its own.",
         reference="RFC 5280 §6",
     ),
     Metric(
@@ -312,55 +339,55 @@ METRICS: tuple[Metric, ...] = (
         "text",
         "Why it is not trusted: none, expired, not_yet_valid, self_signed, unknown_issuer (it ends at an issuer that "
         "is no trust anchor), incomplete_chain (the server left out its issuer, which the certificate says can be "
-        "fetched) or other: …",
+        "fetched) or other: ….",
         reference="RFC 5280 §6, RFC 8446 §4.4.2",
     ),
     Metric(
         "certificate.name_matches",
         "boolean",
-        "Whether the certificate is for the host name that was asked for (on mx: the name of the MX host)",
+        "Whether the certificate is for the host name that was asked for (on mx: the name of the MX host).",
         reference="RFC 9525 §6",
     ),
     Metric(
         "certificate.days_left",
         "number",
-        "Days until the certificate expires; negative when it has expired",
+        "Days until the certificate expires; negative when it has expired.",
         unit="d",
         reference="RFC 5280 §4.1.2.5",
     ),
     Metric(
         "certificate.key_type",
         "text",
-        "Algorithm of the public key: RSA, EC, Ed25519 …",
+        "Algorithm of the public key: RSA, EC, Ed25519 ….",
         reference="RFC 5280 §4.1.2.7",
     ),
     Metric(
         "certificate.key_bits",
         "integer",
-        "Size of the public key: modulus of RSA and DSA, field of EC",
+        "Size of the public key: modulus of RSA and DSA, field of EC.",
         unit="bit",
         reference="RFC 5280 §4.1.2.7",
     ),
     Metric(
         "certificate.signature_algorithm",
         "text",
-        "Algorithm that signed the certificate, such as sha256WithRSAEncryption",
+        "Algorithm that signed the certificate, such as sha256WithRSAEncryption.",
         reference="RFC 5280 §4.1.1.2",
     ),
-    Metric("certificate.self_signed", "boolean", "Whether the certificate signs itself", reference="RFC 5280 §3.2"),
+    Metric("certificate.self_signed", "boolean", "Whether the certificate signs itself.", reference="RFC 5280 §3.2"),
     Metric(
         "certificate.chain_length",
         "integer",
-        "Certificates the server showed, the leaf included",
+        "Certificates the server showed, the leaf included.",
         reference="RFC 8446 §4.4.2",
     ),
     Metric(
         "certificate.subject_names",
         "set",
-        f"DNS names and IP addresses the certificate is for (at most {MAXIMUM_NAMES})",
+        f"DNS names and IP addresses the certificate is for (at most {MAXIMUM_NAMES}).",
         reference="RFC 5280 §4.2.1.6",
     ),
-    Metric("certificate.issuer", "text", "Distinguished name of the issuer", reference="RFC 5280 §4.1.2.4, RFC 4514"),
+    Metric("certificate.issuer", "text", "Distinguished name of the issuer.", reference="RFC 5280 §4.1.2.4, RFC 4514"),
 )
 
 

@@ -48,39 +48,39 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "tls.versions",
         "set",
-        "Versions the server accepts, each from SSLv3 to TLSv1.3 decided by an answer of its own",
+        "Versions the server accepts, each from SSLv3 to TLSv1.3 decided by an answer of its own.",
         reference="RFC 8446 §4.1.3, RFC 5246 appendix E.1",
     ),
     Metric(
         "tls.oldest_version",
         "level",
-        "Oldest version the server accepts; known only when every older one was refused",
+        "Oldest version the server accepts; known only when every older one was refused.",
         reference="RFC 8996",
         levels=VERSIONS,
     ),
     Metric(
         "tls.newest_version",
         "level",
-        "Newest version the server accepts; known only when every newer one was refused",
+        "Newest version the server accepts; known only when every newer one was refused.",
         reference="RFC 8446",
         levels=VERSIONS,
     ),
     Metric(
         "tls.cipher",
         "text",
-        "Cipher suite (IANA name) the server chose in a full handshake that offers everything our library has",
+        "Cipher suite (IANA name) the server chose in a full handshake that offers everything our library has.",
         reference="RFC 8446 §4.1.3",
     ),
     Metric(
         "tls.group",
         "text",
-        "Key exchange group of that handshake, such as x25519 or X25519MLKEM768; not applicable to RSA key exchange",
+        "Key exchange group of that handshake, such as x25519 or X25519MLKEM768; not applicable to RSA key exchange.",
         reference="RFC 8446 §4.2.7",
     ),
     Metric(
         "tls.handshake_ms",
         "number",
-        "Time of that handshake, from our ClientHello to our Finished",
+        "Time of that handshake, from our ClientHello to our Finished.",
         unit="ms",
         reference="RFC 8446 §2",
     ),
@@ -200,10 +200,12 @@ async def _exchange(
 ) -> HelloAnswer | Unmeasured:
     reader = AnswerReader()
     answer: HelloAnswer | None = None
+    loop = asyncio.get_running_loop()
+    until = loop.time() + network.options.limits.read_timeout  # for the whole answer, however it trickles in
     try:
         await connection.send(hello, shown=f"(ClientHello of at most {maximum})")
         while answer is None:
-            data = await connection.receive(_ANSWER_BYTES)
+            data = await connection.receive(_ANSWER_BYTES, max(0.0, until - loop.time()))
             if not data:
                 shown = f"only a warning {reader.warning.name}" if reader.warning else "without an alert"
                 after = f" after {reader.received} bytes" if reader.received else ""

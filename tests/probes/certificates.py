@@ -70,6 +70,7 @@ def issue(
     aia: str = "",
     serial: int | None = None,
     digest: hashes.HashAlgorithm | None = None,
+    usages: Sequence[x509.ObjectIdentifier] = (),
 ) -> Issued:
     """A certificate signed by ``issuer`` (None: by itself) for DNS names and IP addresses, valid from and until so
     many days from now."""
@@ -88,6 +89,8 @@ def issue(
     if names:
         entries = [_general_name(each) for each in names]
         builder = builder.add_extension(x509.SubjectAlternativeName(entries), critical=False)
+    if usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     if aia:
         access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(aia))
         builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,6 +113,24 @@ def test_the_shipped_trust_anchors_are_used_and_ours_is_not_among_them() -> None
     moment = anchor.not_valid_before_utc + datetime.timedelta(days=1)
     assert trust_error((anchor.public_bytes(serialization.Encoding.DER),), None, moment) == "none"
     assert trust_error(zoo.issue(zoo.intermediate(), ["localhost"]).chain, None) == "unknown_issuer"
+
+
+def test_a_certificate_for_clients_is_not_trusted() -> None:
+    for usages, expected in (
+        ([ExtendedKeyUsageOID.CLIENT_AUTH], "other: not meant for servers (extended key usage)"),
+        ([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH], "none"),
+        ([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE], "none"),
+    ):
+        assert trust_error(zoo.issue(zoo.intermediate(), ["localhost"], usages=usages).chain, CA) == expected
+
+
+def test_a_new_authority_in_the_same_file_is_noticed() -> None:
+    path = zoo.folder() / "changing.pem"
+    path.write_bytes(zoo.other_root().pem)
+    chain = zoo.issue(zoo.intermediate(), ["localhost"]).chain
+    assert trust_error(chain, str(path)) == "unknown_issuer"
+    path.write_bytes(zoo.other_root().pem + zoo.root().pem)
+    assert trust_error(chain, str(path)) == "none"
 
 
 def test_unreadable_trust_anchors_are_our_fault() -> None:

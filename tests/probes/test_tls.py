@@ -206,6 +206,23 @@ async def test_what_is_no_evidence_becomes_no_value(answer: Answer | None, cause
         assert found[key].detail.isprintable()
 
 
+async def test_an_answer_that_trickles_in_is_given_up() -> None:
+    async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        header = await reader.readexactly(5)
+        await reader.readexactly(int.from_bytes(header[3:5], "big"))
+        if number == 1:
+            alert(40)(writer)
+            return
+        for _ in range(1000):
+            writer.write(b"\x16\x03\x03\x00\x04" + bytes(4))  # HelloRequests, which say nothing
+            await asyncio.sleep(0.05)
+
+    async with scripted(serve) as state:
+        found = await measure(TLSProbe(), https(state.port))
+    assert found["tls.versions"].cause is Cause.DEADLINE_EXCEEDED
+    assert state.connections == 2
+
+
 async def test_garbage_everywhere_stops_at_once() -> None:
     found, state, _ = await ask({"TLSv1.3": lambda writer: writer.write(b"\x00" * 100)})
     assert state.connections == 2
