@@ -1,7 +1,7 @@
 """Every cause of a missing value in plain words, with what a reader can do about it.
 
 The command line, the dashboard and the exports all speak from this one table. It is complete over
-``probes.model.Cause`` and the causes that scoring adds (``no_evidence``, ``no_document``).
+``probes.model.Cause`` and the causes that scoring adds (``no_evidence``, ``no_document``, ``outdated``, ``unscored``).
 """
 
 from __future__ import annotations
@@ -122,6 +122,14 @@ _SCORING: dict[str, Explanation] = {
     "no_document": Explanation(
         "The vendor claims it, but no report or certificate proves it.",
         "Add the address of the document to the fact (document: …).",
+    ),
+    "outdated": Explanation(
+        "What was measured has run out since, and nobody has looked again.",
+        "Probe the vendor again.",
+    ),
+    "unscored": Explanation(
+        "There is a value, but the criterion's value function cannot take it.",
+        "Extend the criterion's score (another level, another unit) so that it covers this value.",
     ),
 }
 

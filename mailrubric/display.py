@@ -71,7 +71,9 @@ def one_line(text: str) -> str:
 
 def _digits(value: float) -> str:
     if isinstance(value, float) and not value.is_integer():
-        return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.3g}"
+        if abs(value) >= 99:  # an uptime of 99.95 % must not read 100
+            return f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) < 100 else f"{value:,.2f}"
+        return f"{value:.3g}"
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
 
 

@@ -129,6 +129,7 @@ def group_scores(vendors: Sequence[VendorScore]) -> go.Figure:
             },
             showlegend=False,
             hoverinfo="skip",
+            offsetgroup=str(offset),
         )
         scored = [group for group in known if group.score is not None]
         figure.add_scatter(
@@ -137,11 +138,15 @@ def group_scores(vendors: Sequence[VendorScore]) -> go.Figure:
             mode="markers",
             marker={"size": 11, "color": colour, "symbol": ("circle", "diamond", "square", "triangle-up")[offset % 4]},
             name=label(vendor.name, 30),
+            offsetgroup=str(offset),
             hovertemplate="%{y}: %{x:.1f}<extra>" + label(vendor.name, 30) + "</extra>",
         )
+    # Side by side within a group, so that no vendor's line hides another's.
+    figure.update_layout(scattermode="group", scattergap=0.35)
     figure.update_xaxes(range=[-2, 102], title_text="Group score; the line is its interval", fixedrange=True)
     figure.update_yaxes(categoryorder="array", categoryarray=groups[::-1], fixedrange=True, automargin=True)
-    return _layout(figure, len(groups) + 1, legend=len(vendors) > 1)
+    rows = len(groups) * max(1.0, 0.62 * len(vendors)) + 1
+    return _layout(figure, round(rows), legend=len(vendors) > 1)
 
 
 def value_function(points: Sequence[tuple[float, float]], unit: str, *, log: bool) -> go.Figure:

@@ -11,7 +11,7 @@ import streamlit as st
 from mailrubric.catalogue.load import parse_criteria, save_criteria
 from mailrubric.catalogue.models import CriteriaFile, Criterion, CurveFunction, PointsFunction
 from mailrubric.dashboard import charts
-from mailrubric.dashboard.state import View, as_of_now, view
+from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import plain
 from mailrubric.scoring import value_functions
 from mailrubric.scoring.evaluate import tabulate, weigh
@@ -123,7 +123,7 @@ def _trial(current: View) -> None:
 
 def _preview(current: View, parsed: CriteriaFile) -> None:
     extended = current.catalogue.extended(parsed)
-    table = tabulate(extended, current.store.observations(), as_of=as_of_now())
+    table = tabulate(extended, current.store.observations(), as_of=current.evaluated_at)
     changed = weigh(
         table,
         preset=None if current.preset not in extended.presets else current.preset,

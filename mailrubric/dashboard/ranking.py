@@ -47,9 +47,9 @@ def page() -> None:
         st.caption(
             "Bar: score over what is known. Line: the score if all that is unknown or aged were worth 0, or 100. "
             "Ranks follow the estimate, in which unknown criteria are filled in cautiously. "
-            "Pale bars have too little evidence for a rank."
+            "Pale bars have too little evidence for a rank; they stand in order of coverage."
         )
-        _table(drawn)
+        _table(current, drawn)
     if failed:
         _failed(current, failed)
     _contradictions(shown)
@@ -91,7 +91,7 @@ def _headline(
         st.page_link(pages.named("probe"), label="Probe vendors now", icon=":material/radar:")
 
 
-def _table(vendors: list[VendorScore]) -> None:
+def _table(current: View, vendors: list[VendorScore]) -> None:
     frame = pd.DataFrame(
         {
             "Rank": pd.array([vendor.rank for vendor in vendors], dtype="Int64"),
@@ -136,7 +136,7 @@ def _table(vendors: list[VendorScore]) -> None:
     rows = event.selection.rows if hasattr(event, "selection") else []
     if rows and 0 <= rows[0] < len(vendors):
         parameters = {name: st.query_params.get_all(name) for name in st.query_params if name != "vendor"}
-        st.switch_page(pages.named("vendor"), query_params={**parameters, "vendor": vendors[rows[0]].id})
+        st.switch_page(pages.named("vendor"), query_params={**parameters, "vendor": current.name(vendors[rows[0]].id)})
 
 
 def _share(vendor: VendorScore, kind: str) -> float:

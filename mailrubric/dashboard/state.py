@@ -47,10 +47,18 @@ class View:
     minimum_coverage: float
     shown: tuple[VendorScore, ...]
 
+    @property
+    def evaluated_at(self) -> datetime.datetime:
+        """The time that ages refer to."""
+        return datetime.datetime.fromisoformat(self.evaluation.as_of)
+
     def name(self, vendor_id: str) -> str:
-        """A vendor's display name, or the id when it is unknown."""
+        """A vendor's display name, with its id where another has the same name. Bound widgets put it in the URL."""
         vendor = self.catalogue.vendors.get(vendor_id)
-        return vendor.name if vendor else vendor_id
+        if vendor is None:
+            return vendor_id
+        alike = sum(other.name == vendor.name for other in self.catalogue.vendors.values())
+        return vendor.name if alike == 1 else f"{vendor.name} ({vendor_id})"
 
 
 def workspace_directory() -> Path:
@@ -71,9 +79,13 @@ def _store(url: str) -> Store:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Scoring…")
-def _table(directory: str, fingerprint: object, evidence: object, as_of: datetime.datetime) -> Table:
-    workspace = _workspace(directory, fingerprint)  # type: ignore[arg-type]
-    return tabulate(workspace.catalogue(), _store(workspace.store_url()).observations(), as_of=as_of)
+def _table(
+    directory: str, fingerprint: tuple[tuple[str, int, int], ...], evidence: tuple[int, int], hour: datetime.datetime
+) -> Table:
+    # Scored as of the moment that the evidence changed or the hour did: every page and rerun then shows the same.
+    workspace = _workspace(directory, fingerprint)
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    return tabulate(workspace.catalogue(), _store(workspace.store_url()).observations(), as_of=max(now, hour))
 
 
 def load() -> tuple[Workspace, Catalogue, Store]:
@@ -98,14 +110,10 @@ def load() -> tuple[Workspace, Catalogue, Store]:
     return workspace, catalogue, store
 
 
-def as_of_now() -> datetime.datetime:
-    """The time scores refer to, to the full hour so that pages agree and work is not repeated."""
-    return datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecond=0) + datetime.timedelta(hours=1)
-
-
 def table(workspace: Workspace, store: Store) -> Table:
     """The scored cells, cached until a file or the evidence changes, or the hour does."""
-    return _table(str(workspace.directory), workspace.fingerprint(), store.revision(), as_of_now())
+    hour = datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecond=0)
+    return _table(str(workspace.directory), workspace.fingerprint(), store.revision(), hour)
 
 
 def _set_weights(catalogue: Catalogue, preset: str) -> None:
@@ -243,8 +251,9 @@ def _weight_sliders(catalogue: Catalogue, preset: str) -> Weights:
                     ),
                     CRITERION_LIMIT,
                 )
-    if not any(groups.values()):
-        st.warning("All weights are zero, so nothing can be ranked. The preset's weights are used.")
+    counted = sum(groups[catalogue.group_of[name]] * weight for name, weight in criteria.items())
+    if counted <= 0:
+        st.warning("All weights are zero, so nothing can be ranked. The preset's own weights are used.")
         return Weights()
     return Weights(groups=groups, criteria=criteria)
 

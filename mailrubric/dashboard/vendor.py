@@ -11,6 +11,7 @@ from mailrubric.dashboard.state import CATEGORY_NAMES, View, find, view
 from mailrubric.dashboard.text import link, plain
 from mailrubric.display import age_words, value_words
 from mailrubric.scoring.evaluation import Cell, VendorScore
+from probes.model import ROLES
 
 KIND_COLOURS = {"measured": "green", "claimed": "blue", "reviewed": "violet", "surveyed": "violet", "tested": "orange"}
 
@@ -144,7 +145,7 @@ def _conversations(current: View, vendor: VendorScore) -> None:
         st.info("Nothing was probed yet. The Probe page measures this vendor's servers.")
         return
     newest: dict[str, str] = {}
-    for summary in reports:
+    for summary in sorted(reports, key=lambda each: ROLES.index(each.role) if each.role in ROLES else len(ROLES)):
         newest.setdefault(summary.endpoint, summary.id)
     endpoint = st.selectbox("Endpoint", list(newest), key="endpoint", bind="query-params")
     report = current.store.report(newest.get(endpoint, reports[0].id))

@@ -223,12 +223,17 @@ def _group_scores(
 
 
 def _ordered(lines: Sequence[VendorScore]) -> tuple[VendorScore, ...]:
-    """Ranked by ranking score, then insufficient, then failed; equal scores share a rank and stand in order of id."""
+    """Ranked by ranking score, then insufficient, then failed; equal scores share a rank and stand in order of id.
+
+    Insufficient vendors stand in order of coverage, nearest to a rank first: the estimate of one of which three per
+    cent are known says next to nothing, and must not head a list.
+    """
     place = {"ranked": 0, "insufficient": 1, "failed": 2}
 
-    def key(line: VendorScore) -> tuple[int, float, str]:
+    def key(line: VendorScore) -> tuple[int, float, float, str]:
         score = -math.inf if line.ranking_score is None else round(line.ranking_score, _TIE_DIGITS)
-        return place[line.status], -score, line.id
+        coverage = round(line.coverage, _TIE_DIGITS) if line.status == "insufficient" else 0.0
+        return place[line.status], -coverage, -score, line.id
 
     ordered = []
     rank, previous = 0, math.inf
