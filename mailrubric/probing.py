@@ -179,6 +179,7 @@ class _Run:
         self._places = asyncio.Semaphore(concurrency)
         self._store_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mailrubric-store")
         self._measuring: dict[Endpoint, asyncio.Task[Report]] = {}
+        self._sharers: collections.Counter[Endpoint] = collections.Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._storing: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -226,9 +227,7 @@ class _Run:
         """Cancel all that waits or measures. Without effect when nothing is left."""
         self._stopping = True
         for task in self._tasks - self._storing:
-            task.cancel()
-        for measuring in self._measuring.values():
-            measuring.cancel()
+            task.cancel()  # and with it the measuring that it awaits
 
     async def _fresh(self, jobs: Sequence[Job], age: datetime.timedelta | None) -> set[tuple[str, str]]:
         """(vendor id, endpoint key) of what was probed from this vantage less than ``age`` ago."""
@@ -258,6 +257,7 @@ class _Run:
         if self._stopping:
             self._over(job, "cancelled")
             return
+        self._sharers[_place(job.endpoint)] += 1
         task = asyncio.create_task(self._one(job), name=f"{job.vendor_id}: {job.endpoint.key}")
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._ended(job, ended))
@@ -286,13 +286,18 @@ class _Run:
 
     async def _measure(self, endpoint: Endpoint) -> Report:
         """The report on an endpoint, made once however many vendors share it."""
-        place = dataclasses.replace(endpoint, label="")
+        place = _place(endpoint)
         if place not in self._measuring:
             self._measuring[place] = asyncio.create_task(
                 probe_endpoint(endpoint, options=self._options, surroundings=self._surroundings, probes=self._probes),
                 name=endpoint.key,
             )
-        return await self._measuring[place]
+        try:
+            return await self._measuring[place]
+        finally:
+            self._sharers[place] -= 1
+            if not self._sharers[place]:  # a report is kept no longer than it is needed
+                del self._measuring[place]
 
     async def _keep(self, job: Job, report: Report) -> None:
         task = asyncio.current_task()
@@ -353,6 +358,11 @@ class _Run:
             # The caller's own fault, which must reach him and not be taken for this endpoint's.
             self._caller_fault = error
             self._give_up()
+
+
+def _place(endpoint: Endpoint) -> Endpoint:
+    """What makes two vendors' endpoints the same: everything but the vendor's own name for it."""
+    return dataclasses.replace(endpoint, label="")
 
 
 def count(report: Report) -> tuple[int, collections.Counter[str]]:

@@ -29,6 +29,7 @@ _NETWORK = "127.77"
 _ONE_ADDRESS = "127.0.0.1"
 """Where the system gives only this one (macOS, BSD), every host shares it and differs by port."""
 _UDP_TRIES = 20
+_BACKLOG = 100
 _STOP_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class LabError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Bound:
-    """A place with its socket; not listening yet."""
+    """A place with its socket: listening, not answering yet."""
 
     place: Place
     vendor: LabVendor
@@ -148,7 +149,7 @@ class Servers:
                 self.unopened.append(place)
                 return
         else:
-            bound = _bind(self.addresses[place.host], place, given, former)
+            bound = _bind(self.addresses[place.host], place, given, former, listens=vendor.listens)
         self._bound.append(_Bound(place, vendor, bound))
         self.ports[place] = int(bound.getsockname()[1])
 
@@ -264,17 +265,23 @@ def _can_bind(address: str) -> bool:
     return True
 
 
-def _bind(address: str, place: Place, given: int | None, former: int | None) -> socket.socket:
-    """A TCP socket at the given port, or else at the former, the usual or any free one."""
+def _bind(address: str, place: Place, given: int | None, former: int | None, *, listens: bool = True) -> socket.socket:
+    """A TCP socket at the given port, or else at the former, the usual or any free one.
+
+    It listens at once: until then another lab that starts at this moment could bind the same port. One that shall
+    never listen keeps others out by not sharing its port at all.
+    """
     usual = PREFERRED_PORTS[place.service]
     candidates = [given] if given is not None else [former, usual, 0] if former is not None else [usual, 0]
     reason: OSError | None = None
     for port in candidates:
         assert port is not None
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(listens))
         try:
             listener.bind((address, port))
+            if listens:
+                listener.listen(_BACKLOG)
         except OSError as error:
             listener.close()
             reason = error

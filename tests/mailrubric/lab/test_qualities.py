@@ -275,9 +275,17 @@ def test_the_ranking_follows_the_qualities(run: Run) -> None:
     assert lines["lab-modern"].rank == 1
     ranked = [line for line in run.evaluation.vendors if line.category == "esp" and line.status == "ranked"]
     assert ranked[-1].id == "lab-legacy"
-    assert {line.id for line in run.evaluation.vendors if line.status == "failed"} == {
-        "lab-expired", "lab-wrong-name", "lab-self-signed",
-    }  # fmt: skip
+    gates = {
+        line.id: {gate.criterion for gate in line.gates if gate.status == "fail"}
+        for line in run.evaluation.vendors
+        if line.status == "failed"
+    }
+    assert gates == {
+        "lab-expired": {"certificate-trusted", "certificate-days-left"},
+        "lab-wrong-name": {"certificate-name"},
+        "lab-self-signed": {"certificate-trusted"},
+        "lab-no-starttls": {"starttls-offered"},
+    }
     assert {line.id for line in run.evaluation.vendors if line.status == "insufficient"} == {"lab-throttle", "lab-down"}
     for line in run.evaluation.vendors:
         assert line.lab
