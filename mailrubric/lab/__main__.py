@@ -30,7 +30,7 @@ def main() -> int:
             print(f"{vendor.id:20} {vendor.purpose}")
         for note in lab.notes:
             print(f"note: {note}")
-        print(f"The lab is up: mailrubric --workspace {lab.workspace}. Ctrl-C ends it.", flush=True)
+        print(f"The lab is up; try: mailrubric probe --workspace {lab.workspace} --all. Ctrl-C ends it.", flush=True)
         stop.wait()
     return 0
 
