@@ -17,7 +17,7 @@ import urllib.parse
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from probes import addresses
 from probes.model import MAIL_ROLES, WEB_ROLES, Cause, Endpoint, Measurement, Metric, Unmeasured, Value
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from probes.network import Network
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 MAXIMUM_CHAIN = 20
@@ -78,6 +79,39 @@ KEYS: dict[str, str] = {
 # --- pure functions over DER ------------------------------------------------------------------------------------------
 
 
+def _malformed() -> tuple[type[Exception], ...]:
+    """What the libraries raise over hostile certificates, some of it documented: ``InvalidVersion`` and the rest are no
+    ``ValueError``, and an odd attribute of a name is a ``TypeError``."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from OpenSSL import crypto
+
+    return (
+        ValueError,
+        TypeError,
+        OverflowError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+        crypto.Error,
+    )
+
+
+def _quiet(judge: Callable[P, T]) -> Callable[P, T]:
+    """Without the libraries' warnings: a serial number below 1 or an over-long country is against RFC 5280, is served
+    all the same, and is no matter for the terminal of whoever probes."""
+
+    @functools.wraps(judge)
+    def quietly(*args: P.args, **kwargs: P.kwargs) -> T:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return judge(*args, **kwargs)
+
+    return quietly
+
+
+@_quiet
 def load(der: bytes) -> x509.Certificate:
     """The parsed certificate; raises ``Unmeasured(protocol_error)`` for what is none."""
     from cryptography import x509
@@ -85,11 +119,8 @@ def load(der: bytes) -> x509.Certificate:
     if len(der) > _MAXIMUM_DER:
         raise Unmeasured(Cause.PROTOCOL_ERROR, f"a certificate of {len(der)} bytes")
     try:
-        with warnings.catch_warnings():
-            # A serial number below 1 breaks RFC 5280 and is served all the same: no reason to see nothing.
-            warnings.simplefilter("ignore")
-            return x509.load_der_x509_certificate(der)
-    except ValueError as error:
+        return x509.load_der_x509_certificate(der)
+    except _malformed() as error:
         raise Unmeasured(Cause.PROTOCOL_ERROR, f"not a certificate: {printable(str(error), 200)}") from None
 
 
@@ -140,6 +171,7 @@ _TRUST_ERRORS = {9: "not_yet_valid", 10: "expired", 18: "self_signed", 19: "unkn
 """X509_V_ERR numbers of OpenSSL with a name here. 2, 20 and 21 (no issuer found) are told apart below."""
 
 
+@_quiet
 def trust_error(chain: Sequence[bytes], ca_file: str | None = None, now: datetime.datetime | None = None) -> str:
     """``none`` when a path leads from the first certificate to a trust anchor (certifi's, or one of ``ca_file``) at the
     time ``now``, else the first thing wrong with it (see ``METRICS``); names are not looked at. RFC 5280 §6.
@@ -167,7 +199,7 @@ def trust_error(chain: Sequence[bytes], ca_file: str | None = None, now: datetim
         if number in (2, 20, 21):
             return "incomplete_chain" if _lacks_intermediate(leaf, others) else "unknown_issuer"
         return f"other: {printable(str(error), 200)}"
-    except crypto.Error:
+    except _malformed():
         raise Unmeasured(Cause.PROTOCOL_ERROR, "OpenSSL cannot read the certificate") from None
     return "none" if _is_for_servers(leaf) else "other: not meant for servers (extended key usage)"
 
@@ -179,8 +211,10 @@ def _is_for_servers(leaf: x509.Certificate) -> bool:
 
     try:
         usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        return True  # none, or none that can be read: OpenSSL has accepted the certificate
+    except x509.ExtensionNotFound:
+        return True
+    except _malformed():
+        return True  # OpenSSL, which has read it, accepts the certificate
     return any(
         usage in (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE) for usage in usages
     )
@@ -210,7 +244,9 @@ def _lacks_intermediate(leaf: x509.Certificate, others: Sequence[x509.Certificat
         if any(other.subject == issuer for other in others):
             return False
         access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except x509.ExtensionNotFound:
+        return False
+    except _malformed():
         return False
     return any(entry.access_method == AuthorityInformationAccessOID.CA_ISSUERS for entry in access)
 
@@ -226,12 +262,13 @@ def alternative_names(certificate: x509.Certificate) -> tuple[tuple[str, ...], t
         ip_addresses = tuple(str(address) for address in names.get_values_for_type(x509.IPAddress))
     except x509.ExtensionNotFound:
         return (), ()
-    except (x509.DuplicateExtension, ValueError) as error:
+    except _malformed() as error:
         detail = f"malformed certificate extensions: {printable(str(error), 200)}"
         raise Unmeasured(Cause.PROTOCOL_ERROR, detail) from None
     return dns_names, ip_addresses
 
 
+@_quiet
 def name_matches(certificate: x509.Certificate, host: str) -> bool:
     """Whether the certificate is for ``host`` (a name or an IP literal), by RFC 9525 §6: subject alternative names
     alone, a wildcard only as the whole left-most label and for exactly one label, IP addresses only as such.
@@ -269,21 +306,20 @@ class PublicKey:
 def public_key(certificate: x509.Certificate) -> PublicKey:
     """Kind and size of the key. RSA and DSA: bits of the modulus; EC: bits of the field. Raises
     ``Unmeasured(protocol_error)`` when there is a key that cannot be read."""
-    from cryptography.exceptions import UnsupportedAlgorithm
     from OpenSSL import crypto
 
     try:
         identifier = certificate.public_key_algorithm_oid.dotted_string
         kind = KEYS.get(identifier, f"OID {identifier}")
-    except ValueError as error:
+    except _malformed() as error:
         raise Unmeasured(Cause.PROTOCOL_ERROR, f"a malformed public key: {printable(str(error), 200)}") from None
     try:
         bits = getattr(certificate.public_key(), "key_size", None)
-    except (ValueError, UnsupportedAlgorithm):
+    except _malformed():
         # Keys that the cryptography library refuses (too short, an odd curve) may still be readable.
         try:
             bits = crypto.X509.from_cryptography(certificate).get_pubkey().bits()
-        except (crypto.Error, ValueError, UnsupportedAlgorithm):
+        except _malformed():
             bits = None
     return PublicKey(kind, _FIXED_BITS.get(kind, bits))
 
@@ -301,7 +337,7 @@ def signature_algorithm(certificate: x509.Certificate) -> str:
 def self_signed(certificate: x509.Certificate) -> bool:
     """Whether the certificate was issued by its own key. Where our libraries cannot check the signature, equal subject
     and issuer names decide."""
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.exceptions import InvalidSignature
 
     if certificate.subject != certificate.issuer:
         return False
@@ -309,7 +345,7 @@ def self_signed(certificate: x509.Certificate) -> bool:
         certificate.verify_directly_issued_by(certificate)
     except InvalidSignature:
         return False
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except _malformed():
         return True
     return True
 
@@ -391,6 +427,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
+@_quiet
 def measure_chain(
     chain: Sequence[bytes], host: str, ca_file: str | None = None, now: datetime.datetime | None = None
 ) -> list[Measurement]:
@@ -432,12 +469,12 @@ def measure_chain(
 
 def _or_cause(metric: str, find: Callable[[], Value]) -> Measurement:
     """The value found, or why there is none. The libraries parse lazily, so any field of a hostile certificate may
-    turn out to be malformed when it is first looked at (``ValueError``)."""
+    turn out to be malformed when it is first looked at."""
     try:
         return Measurement(metric, find())
     except Unmeasured as reason:
         return Measurement.missing(metric, reason.cause, reason.detail)
-    except ValueError as error:
+    except _malformed() as error:
         return Measurement.missing(metric, Cause.PROTOCOL_ERROR, f"malformed: {printable(str(error), 200)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import datetime
 import functools
@@ -137,11 +138,8 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
 def folder() -> Path:
     """A folder that lives as long as the test process."""
     holder = tempfile.TemporaryDirectory(prefix="mailrubric-tests-")
-    _kept.append(holder)
+    atexit.register(holder.cleanup)
     return Path(holder.name)
-
-
-_kept: list[tempfile.TemporaryDirectory[str]] = []
 
 
 @functools.cache

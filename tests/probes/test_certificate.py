@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import subprocess
 import sys
+import warnings
 
 import pytest
 from cryptography import x509
@@ -240,6 +241,29 @@ def test_a_broken_extension_costs_only_the_names() -> None:
     assert found["subject_names"].cause is Cause.PROTOCOL_ERROR
     assert found["key_bits"].value == 256
     assert found["trusted"].value is False
+
+
+def test_what_the_libraries_do_not_call_a_value_error() -> None:
+    der = zoo.issue(zoo.intermediate(), ["localhost"]).der
+    # A name attribute that is a bit string is a TypeError of the library.
+    odd_name = der.replace(b"\x0c\x04leaf", b"\x03\x04\x00eaf")
+    assert odd_name != der
+    found = judged((odd_name, *zoo.issue_chain()))
+    assert found["self_signed"].cause is Cause.PROTOCOL_ERROR
+    assert found["key_bits"].value == 256
+    # An unknown version is none of its ValueErrors either.
+    odd_version = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09", 1)
+    with pytest.raises(Unmeasured) as caught:
+        measure_chain((odd_version,), "localhost", CA)
+    assert caught.value.cause is Cause.PROTOCOL_ERROR
+
+
+def test_odd_certificates_leave_the_terminal_alone() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        command = [needs.require("openssl"), "req", "-x509", "-nodes", "-newkey", "ec", "-keyout", "/dev/null"]
+        command += ["-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=zero", "-set_serial", "0", "-outform", "DER"]
+        judged((subprocess.run(command, check=True, capture_output=True).stdout,))
 
 
 def test_what_is_shown_is_printable_and_capped() -> None:
