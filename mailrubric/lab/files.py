@@ -91,7 +91,10 @@ class Folder:
 def as_yaml(data: Any, *, comment: str = "") -> bytes:
     """A YAML file with the lab's header."""
     lines = "".join(f"# {line}\n" for line in comment.splitlines())
-    return (_HEADER + lines + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)).encode("utf-8")
+    # The same by libyaml, ten times faster, where PyYAML was built with it.
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
+    return (_HEADER + lines + text).encode("utf-8")
 
 
 def _lock(file: TextIO) -> bool:
