@@ -130,6 +130,7 @@ def group_scores(vendors: Sequence[VendorScore]) -> go.Figure:
             showlegend=False,
             hoverinfo="skip",
             offsetgroup=str(offset),
+            orientation="h",
         )
         scored = [group for group in known if group.score is not None]
         figure.add_scatter(
@@ -139,6 +140,7 @@ def group_scores(vendors: Sequence[VendorScore]) -> go.Figure:
             marker={"size": 11, "color": colour, "symbol": ("circle", "diamond", "square", "triangle-up")[offset % 4]},
             name=label(vendor.name, 30),
             offsetgroup=str(offset),
+            orientation="h",
             hovertemplate="%{y}: %{x:.1f}<extra>" + label(vendor.name, 30) + "</extra>",
         )
     # Side by side within a group, so that no vendor's line hides another's.

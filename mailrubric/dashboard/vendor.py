@@ -50,11 +50,14 @@ def page() -> None:
     for gate in vendor.gates:
         if gate.status == "fail":
             st.error(plain(gate.reason), title="Fails a requirement", icon=":material/block:")
-    for contradiction in vendor.contradictions:
+    if vendor.contradictions:
+        questions = {info.id: info.question for info in current.evaluation.criteria}
         st.warning(
-            f"{plain(contradiction.sentence)} Claim: {link('source', contradiction.claimed_source)}, "
-            f"{plain(contradiction.claimed_as_of)}. Measured: {plain(contradiction.measured_at)}.",
-            title="Claim and measurement disagree",
+            "\n".join(
+                f"- **{plain(questions.get(each.subject, 'Endpoint in the profile'))}** {plain(each.sentence)}"
+                for each in vendor.contradictions
+            ),
+            title=f"{len(vendor.contradictions)} of its claims are contradicted by measurements",
             icon=":material/compare_arrows:",
         )
     criteria, conversations, claims = st.tabs(
