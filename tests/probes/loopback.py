@@ -45,8 +45,8 @@ async def scripted(handler: Handler) -> AsyncIterator[Listening]:
             await handler(state.connections, reader, writer)
             with contextlib.suppress(OSError):
                 await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the client has hung up
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client has hung up, or the test is over
         finally:
             state.at_once -= 1
             tasks.discard(task)

@@ -395,6 +395,7 @@ async def test_a_policy_host_that_does_not_exist() -> None:
         (policy_page(status="503 Busy"), Cause.PROTOCOL_ERROR),
         (policy_page(status="429 Slow down"), Cause.PROTOCOL_ERROR),
         (b"", Cause.CONNECTION_RESET),
+        (b"nonsense\r\n\r\n", Cause.PROTOCOL_ERROR),
     ],
 )
 async def test_faults_of_the_policy_host(page: bytes, cause: Cause) -> None:
