@@ -67,6 +67,8 @@ def lab(
             sys.stdout.flush()
         if probe:
             code, document["probing"] = _probe(running.workspace, show=not json)
+            if document["probing"]["cancelled"]:
+                stop.set()
         if json:
             print_json(document)
         sys.stdout.flush()

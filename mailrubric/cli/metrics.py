@@ -81,6 +81,7 @@ def reference_json(catalogue: Catalogue) -> dict[str, Any]:
 
 def reference_markdown(catalogue: Catalogue) -> str:
     """``docs/metrics.md``."""
+    from mailrubric.causes import EXPLANATIONS
     from mailrubric.export.markdown import escape
 
     lines = [
@@ -122,6 +123,10 @@ def reference_markdown(catalogue: Catalogue) -> str:
             for name, fact in facts
         ]
         lines.append("")
+    lines += ["## Causes of missing values", "", "| cause | what it means | what to do |", "| --- | --- | --- |"]
+    lines += [
+        f"| `{cause}` | {escape(words.sentence)} | {escape(words.advice)} |" for cause, words in EXPLANATIONS.items()
+    ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

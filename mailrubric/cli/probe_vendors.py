@@ -163,16 +163,18 @@ def _stopping_politely(stop: asyncio.Event) -> Iterator[None]:
         complain("stopping; what was measured is kept (Ctrl-C again to leave at once)")
         stop.set()
 
-    caught = []
+    caught = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+            former = signal.getsignal(number)
             loop.add_signal_handler(number, asked)
-            caught.append(number)
+            caught[number] = former
     try:
         yield
     finally:
-        for number in caught:
+        for number, former in caught.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, former)
 
 
 @contextlib.contextmanager
