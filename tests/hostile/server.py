@@ -463,8 +463,10 @@ class _Connection:
                     await self._send(bytes([byte]))
                     await asyncio.sleep(every)
             case Flood(chunk, at_most):
-                for _ in range(0, at_most, len(chunk)):
-                    await self._send(chunk)
+                block = chunk * max(1, 16384 // len(chunk))  # many small writes cost the test time
+                for _ in range(0, at_most, len(block)):
+                    await self._send(block)
+                    await asyncio.sleep(0)
             case Silence():
                 while await self._reader.read(4096):
                     pass
