@@ -1,0 +1,387 @@
+"""The fault matrix as data: what can go wrong, where, and what a probe may say then.
+
+A **target** is one kind of endpoint with a well-behaved scripted server behind it. A **fault** replaces one **place**
+of that server's script (the greeting, the answer to a command, the handshake). What is allowed follows from two tables
+alone: ``STAGES`` says at which stage of the conversation a metric is observed, ``_case`` which causes a fault at a
+place may have. Before the fault every value must be there and be the truth (that of the well-behaved server); from it
+on there must be none, but a cause out of those.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import socket
+from collections.abc import Callable, Iterator, Mapping
+
+from probes.model import Cause, Role, TLSMode
+from tests.hostile.server import (
+    FAULTS,
+    Alert,
+    Answer,
+    Close,
+    CloseNotify,
+    ReadRecord,
+    Script,
+    Send,
+    Silence,
+    StartTLS,
+    Step,
+    imap,
+    pop3,
+    sieve,
+    smtp,
+)
+
+# --- stages of a mail conversation ------------------------------------------------------------------------------------
+
+CONNECT, GREETING, CAPABILITIES, UPGRADE, HANDSHAKE, AFTER_TLS, QUIT = (
+    "connect", "greeting", "capabilities", "upgrade", "handshake", "capabilities after TLS", "quit",
+)  # fmt: skip
+SIDE = "side"
+"""Observed on connections of their own, which go through the same stages up to the handshake."""
+MAIL = "mail"
+"""MAIL FROM before TLS, on a connection of its own too."""
+
+ORDER: dict[TLSMode, tuple[str, ...]] = {
+    "starttls": (CONNECT, GREETING, CAPABILITIES, UPGRADE, HANDSHAKE, AFTER_TLS, QUIT),
+    "implicit": (CONNECT, HANDSHAKE, GREETING, CAPABILITIES, QUIT),
+    "none": (CONNECT, GREETING, CAPABILITIES, QUIT),
+}
+
+_OFFERED = "offered"  # what a client uses: the capabilities after TLS where there is an upgrade, else the first ones
+
+STAGES: dict[str, str] = {
+    "smtp.connect_ms": CONNECT,
+    "smtp.greeting_ms": GREETING,
+    "smtp.greeting_name": GREETING,
+    "smtp.extensions": CAPABILITIES,
+    "smtp.extensions_after_tls": _OFFERED,
+    "smtp.starttls": CAPABILITIES,
+    "smtp.starttls_injection": UPGRADE,
+    "smtp.starttls_works": HANDSHAKE,
+    "smtp.auth_before_tls": CAPABILITIES,
+    "smtp.auth_before_tls_offered": CAPABILITIES,
+    "smtp.auth_mechanisms": _OFFERED,
+    "smtp.size_limit": _OFFERED,
+    "smtp.pipelining": _OFFERED,
+    "smtp.eight_bit_mime": _OFFERED,
+    "smtp.smtputf8": _OFFERED,
+    "smtp.chunking": _OFFERED,
+    "smtp.dsn": _OFFERED,
+    "smtp.enhanced_status_codes": _OFFERED,
+    "smtp.requiretls": _OFFERED,
+    "smtp.tls_required": MAIL,
+    "smtp.quit_code": QUIT,
+    **{f"{protocol}.greeting_ms": GREETING for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.capabilities": CAPABILITIES for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.capabilities_after_tls": _OFFERED for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.starttls": CAPABILITIES for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.starttls_injection": UPGRADE for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.starttls_works": HANDSHAKE for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.auth_mechanisms": _OFFERED for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.login_disabled": CAPABILITIES for protocol in ("imap", "pop3")},
+    "sieve.extensions": _OFFERED,
+    "tls.cipher": HANDSHAKE,
+    "tls.group": HANDSHAKE,
+    "tls.handshake_ms": HANDSHAKE,
+    "tls.versions": SIDE,
+    "tls.oldest_version": SIDE,
+    "tls.newest_version": SIDE,
+    "certificate.": HANDSHAKE,
+}
+"""Metric, or the beginning of its key up to the dot → the stage at which it is observed."""
+
+
+def stage_of(metric: str, mode: TLSMode) -> str:
+    """The stage at which a metric is observed. ``KeyError`` for a metric that this table does not know: say there when
+    it is observed."""
+    stage = STAGES.get(metric) or STAGES[metric.partition(".")[0] + "."]
+    if stage == _OFFERED:
+        return AFTER_TLS if mode == "starttls" else CAPABILITIES
+    return stage
+
+
+# --- targets ----------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A kind of mail endpoint. ``places``: stage → the name of the command whose answer belongs to it."""
+
+    role: Role
+    mode: TLSMode
+    server: Callable[..., Script]
+    places: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """Such as ``submission starttls``."""
+        return f"{self.role} {self.mode}"
+
+    @property
+    def protocol(self) -> str:
+        """The protocol spoken, which is also the name of its probe."""
+        return self.server.__name__
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The stages, in the order of the conversation."""
+        return ORDER[self.mode]
+
+    def script(self) -> Script:
+        """The well-behaved server."""
+        return self.server(implicit=self.mode == "implicit")
+
+    def answer(self, place: str) -> bytes:
+        """What the well-behaved server says at a place."""
+        *first, answer = self.script()
+        assert isinstance(answer, Answer)
+        if place == GREETING:
+            said: Script = tuple(first)
+        elif place in (AFTER_TLS, QUIT) and self.mode == "starttls" and self.places[place] in _verbs(answer, True):
+            said = _verbs(answer, True)[self.places[place]]
+        else:
+            said = _verbs(answer, self.mode == "implicit")[self.places[place]]
+        sent = [step.data for step in said if isinstance(step, Send)]
+        return sent[-1] if place == AFTER_TLS else sent[0]
+
+    def broken(self, place: str, fault: Script) -> Script:
+        """The server with ``fault`` in one place."""
+        implicit = self.mode == "implicit"
+        if place == HANDSHAKE:
+            if implicit:
+                return (ReadRecord(), *fault)
+            agree = Send(self.answer(UPGRADE))
+            return self.server(**{self.places[UPGRADE]: (agree, ReadRecord(), *fault)})
+        if place == GREETING:
+            return self.server(implicit=implicit, greeting=fault)
+        command = self.places[place]
+        if implicit:
+            return self.server(implicit=True, tls={command.encode(): fault})
+        if place == AFTER_TLS and self.protocol == "sieve":  # the capabilities come without being asked for
+            return self.server(**{command: (Send(self.answer(UPGRADE)), StartTLS(), *fault)})
+        if place in (AFTER_TLS, QUIT) and self.mode == "starttls":
+            return self.server(tls={command.encode(): fault})
+        return self.server(**{command: fault})
+
+
+def _verbs(answer: Answer, tls: bool) -> dict[str, Script]:
+    chosen = answer.tls_commands if tls and answer.tls_commands is not None else answer.commands
+    return {verb.decode(): script for verb, script in chosen.items()}
+
+
+_SMTP = {CAPABILITIES: "EHLO", UPGRADE: "STARTTLS", AFTER_TLS: "EHLO", QUIT: "QUIT", MAIL: "MAIL"}
+_IMAP = {CAPABILITIES: "CAPABILITY", UPGRADE: "STARTTLS", AFTER_TLS: "CAPABILITY", QUIT: "LOGOUT"}
+_POP3 = {CAPABILITIES: "CAPA", UPGRADE: "STLS", AFTER_TLS: "CAPA", QUIT: "QUIT"}
+_SIEVE = {UPGRADE: "STARTTLS", AFTER_TLS: "STARTTLS", QUIT: "LOGOUT"}  # the greeting holds the capabilities
+
+TARGETS = (
+    Target("submission", "starttls", smtp, _SMTP),
+    Target("submission", "implicit", smtp, _SMTP),
+    Target("submission", "none", smtp, _SMTP),
+    Target("mx", "starttls", smtp, _SMTP),
+    Target("imap", "starttls", imap, _IMAP),
+    Target("imap", "implicit", imap, _IMAP),
+    Target("pop3", "starttls", pop3, _POP3),
+    Target("pop3", "implicit", pop3, _POP3),
+    Target("sieve", "starttls", sieve, _SIEVE),
+)
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+IN_TIME = frozenset({Cause.DEADLINE_EXCEEDED, Cause.GREETING_TIMEOUT})
+HUNG_UP = frozenset({Cause.CONNECTION_RESET})
+NONSENSE = frozenset({Cause.PROTOCOL_ERROR})
+TOO_LONG = frozenset({Cause.REPLY_TOO_LONG})
+NOT_TLS = frozenset({Cause.TLS_HANDSHAKE_ERROR})
+
+_BY_KIND: dict[str, frozenset[Cause]] = {
+    "silence": IN_TIME,
+    "stalls half-way": IN_TIME,
+    "drip": IN_TIME,
+    "close": HUNG_UP,
+    "half-close": HUNG_UP,
+    "reset": HUNG_UP,
+    "cut off half-way": HUNG_UP,
+    "garbage": NONSENSE,
+    "binary": NONSENSE,
+    "endless reply": TOO_LONG,
+    "endless line": TOO_LONG,
+    "line of 1 MiB": TOO_LONG,
+    "421": frozenset({Cause.THROTTLED}),
+    "554": frozenset({Cause.GREETING_REJECTED}),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One fault at one place of one target's server, and what may be said about it.
+
+    ``script`` None: nobody serves (``listening`` says how). ``place``: where the fault is; "" for a server without one.
+    ``causes``: for the metrics that can no longer be observed. ``instead``: metrics whose value the fault itself shows.
+    ``side``: causes that are allowed besides for what is observed on further connections.
+    """
+
+    target: Target
+    fault: str
+    place: str
+    script: Script | None
+    causes: frozenset[Cause] = frozenset()
+    instead: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    side: frozenset[Cause] = frozenset()
+    listening: str = "yes"
+    reached_after: frozenset[str] = frozenset()
+    """Stages after the place that the conversation reaches in spite of the fault."""
+
+    @property
+    def name(self) -> str:
+        """Such as ``reset at greeting``."""
+        return f"{self.fault} at {self.place}" if self.place else self.fault
+
+    def reached(self, stage: str) -> bool:
+        """Whether the main conversation gets past this stage."""
+        if not self.place or stage in self.reached_after:
+            return True
+        if self.place == MAIL:
+            return stage != MAIL
+        if stage not in self.target.order:
+            stage = CAPABILITIES  # of an upgrade that is not tried
+        if self.target.protocol == "sieve" and stage == CAPABILITIES:
+            stage = GREETING
+        return self.target.order.index(stage) < self.target.order.index(self.place)
+
+
+def cases(target: Target) -> Iterator[Case]:
+    """All the cases of one target."""
+    yield Case(target, "well-behaved", "", target.script())
+    yield Case(target, "connection refused", CONNECT, None, frozenset({Cause.CONNECTION_REFUSED}), listening="no")
+    yield Case(target, "connect timeout", CONNECT, None, frozenset({Cause.CONNECTION_TIMEOUT}), listening="full")
+    places = [place for place in (*target.order, MAIL) if place in target.places or place in (GREETING, HANDSHAKE)]
+    if target.role != "submission" or target.mode == "implicit":
+        places = [place for place in places if place != MAIL]
+    for place in places:
+        for fault, script in _faults_at(target, place).items():
+            yield _case(target, place, fault, script)
+    yield from _whole_servers(target)
+
+
+def _faults_at(target: Target, place: str) -> dict[str, Script]:
+    faults = dict(FAULTS)
+    if place == HANDSHAKE:
+        faults |= {"TLS alert": (Alert(40),), "TLS alert internal_error": (Alert(80),)}
+        # The script has read the ClientHello already.
+        for name in ("TLS alert", "TLS alert internal_error"):
+            faults[name] = (Send(bytes([21, 3, 3, 0, 2, 2, 40 if name == "TLS alert" else 80])), Close())
+        return faults
+    said = target.answer(place).replace(b"{tag}", b"")  # cut before the tag could matter
+    half = said[: max(1, len(said) // 2)]
+    return faults | {"cut off half-way": (Send(half), Close()), "stalls half-way": (Send(half), Silence())}
+
+
+def _case(target: Target, place: str, fault: str, script: Script) -> Case:
+    works = f"{target.protocol}.starttls_works"
+    is_smtp = target.protocol == "smtp"
+    causes = _BY_KIND.get(fault, frozenset())
+    instead: dict[str, object] = {}
+    side: frozenset[Cause] = frozenset()
+    reached_after: frozenset[str] = frozenset()
+    if place == HANDSHAKE:
+        if fault.startswith("TLS alert"):
+            causes = frozenset({Cause.TLS_ALERT})
+        elif causes not in (IN_TIME, HUNG_UP) or fault == "drip":
+            # Whatever was sent, it began with a byte that no TLS record begins with.
+            causes, side = NOT_TLS, NONSENSE | TOO_LONG | HUNG_UP
+        if target.mode == "starttls" and causes & (NOT_TLS | {Cause.TLS_ALERT}):
+            instead[works] = False  # it is the server's TLS that does not work
+    elif not is_smtp and fault in ("421", "554", "endless reply"):
+        causes = NONSENSE | (TOO_LONG if fault == "endless reply" else frozenset())
+    elif fault == "421":
+        side = frozenset({Cause.THROTTLED})
+    elif fault == "554" and place == UPGRADE:
+        causes, instead = NOT_TLS, {works: False}
+        reached_after = frozenset({QUIT})  # a refusal is an answer: we go on to say goodbye
+    elif fault == "554" and place == QUIT:
+        instead = {"smtp.quit_code": 554}
+    elif fault == "554" and place == MAIL:
+        causes = NONSENSE  # it does not say what it has to do with TLS
+    elif fault == "endless reply" and place not in (GREETING, UPGRADE):
+        causes |= NONSENSE
+    if target.protocol == "sieve" and fault == "endless line":
+        causes |= NONSENSE
+    if causes == IN_TIME:
+        side = IN_TIME
+    script = script if fault != "554" or place != UPGRADE else (Send(b"554 5.7.1 not you\r\n"),)
+    return Case(target, fault, place, target.broken(place, script), causes, instead, side, "yes", reached_after)
+
+
+def _whole_servers(target: Target) -> Iterator[Case]:
+    """Servers that are peculiar as a whole."""
+    if target.mode == "implicit":
+        plain: Script = target.server()
+        yield Case(target, "plain text on a TLS port", HANDSHAKE, plain, NOT_TLS, side=NONSENSE | TOO_LONG)
+        said = target.answer(QUIT)
+        script = target.server(implicit=True, tls={target.places[QUIT].encode(): (Send(said), CloseNotify(), Close())})
+        yield Case(target, "close with close_notify", "", script)
+    else:
+        implicit: Script = target.server(implicit=True)
+        yield Case(target, "TLS on a plain-text port", GREETING, implicit, IN_TIME)
+    if target.protocol == "smtp":
+        implicit_tls = target.mode == "implicit"
+        greetings = {
+            "greeting without ESMTP": b"220 hostile.test\r\n",
+            "greeting of several lines": b"220-hostile.test ESMTP\r\n220-no spam\r\n220 please\r\n",
+            "8-bit greeting": b"220 hostile.test \xff\xfe caf\xe9 \x1b[2J\r\n",
+        }
+        for name, greeting in greetings.items():
+            yield Case(target, name, "", target.server(implicit=implicit_tls, greeting=(Send(greeting),)))
+    if target.mode != "starttls":
+        return
+    said = target.answer(UPGRADE)
+    injected = {"smtp": b"250 injected\r\n", "imap": b"* OK injected\r\n", "pop3": b"+OK injected\r\n"}
+    more = injected.get(target.protocol, b'OK "injected"\r\n')
+    yield Case(
+        target,
+        "injected bytes after the agreement",
+        HANDSHAKE,
+        target.server(**{target.places[UPGRADE]: (Send(said + more), StartTLS())}),
+        NONSENSE,
+        instead={f"{target.protocol}.starttls_injection": True},
+    )
+    if target.protocol == "smtp":
+        ehlo = b"250-hostile.test\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 SIZE 1000000\r\n"
+        yield Case(target, "STARTTLS not on the last line", "", target.server(EHLO=(Send(ehlo),)))
+        lower = target.answer(CAPABILITIES).replace(b"STARTTLS", b"StartTLS").replace(b"\r\n", b"\n")
+        yield Case(target, "bare LF and odd case", "", target.server(EHLO=(Send(lower),)))
+
+
+# --- places where nobody answers --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[int]:
+    """A port on loopback that refuses connections, and does so until the end."""
+    with socket.socket() as bound:  # bound but not listening: nobody else gets the port
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """A port on loopback where a connection is neither made nor refused: its queue is full and nobody accepts."""
+    with contextlib.ExitStack() as held:
+        listening = held.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(64):
+            waiting = held.enter_context(socket.socket())
+            waiting.settimeout(0.2)
+            try:
+                waiting.connect(listening.getsockname())
+            except TimeoutError:
+                yield listening.getsockname()[1]
+                return
+        raise RuntimeError("the queue of a listening socket does not fill up here")
+
+
+__all__ = ["STAGES", "TARGETS", "Case", "Step", "Target", "black_hole", "cases", "nobody", "stage_of"]
