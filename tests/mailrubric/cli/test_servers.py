@@ -14,10 +14,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mailrubric.cli import serve
+from tests.mailrubric.cli.test_json_documented import check
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -56,7 +58,7 @@ def healthy(port: int, process: subprocess.Popen[str]) -> bool:
     return False
 
 
-def json_line(process: subprocess.Popen[str]) -> dict[str, object]:
+def json_line(process: subprocess.Popen[str]) -> dict[str, Any]:
     """The JSON document that a program that stays has printed."""
     assert process.stdout is not None
     text = ""
@@ -88,7 +90,7 @@ def test_the_dashboard_sends_nothing_to_anybody_and_asks_nothing():
 def test_the_lab_runs_until_it_is_told_to_stop(tmp_path):
     with running("lab", "--directory", tmp_path / "lab", "--json", cwd=tmp_path) as process:
         document = json_line(process)
-        assert document["version"] == 1
+        check("lab", document)
         assert Path(str(document["workspace"])) == tmp_path / "lab"
         assert (tmp_path / "lab" / "mailrubric.yaml").is_file()
         assert process.poll() is None
@@ -111,7 +113,10 @@ def test_the_lab_probed_and_served(tmp_path):
     words = ["lab", "--directory", tmp_path / "lab", "--probe", "--serve", "--port", port, "--json"]
     with running(*words, cwd=tmp_path) as process:
         document = json_line(process)
-        assert document["probing"]["values"] > 1000
+        probing = document.pop("probing")
+        check("lab", document)
+        check("probe-vendors", {"version": 1, **probing})
+        assert probing["values"] > 1000
         assert healthy(port, process)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)

@@ -1,0 +1,124 @@
+"""docs/json.md shows what the commands print: the same fields, of the same types, in the same order."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from mailrubric.workspace import shipped_folder
+from tests.mailrubric.cli.conftest import LAB
+
+KEYED_BY_DATA = {"causes", "versions"}
+"""Objects whose keys are data."""
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    name: json.loads(text)
+    for name, text in re.findall(
+        r"<!-- example: ([a-z-]+) -->\n```json\n(.*?)```",
+        (shipped_folder() / "docs" / "json.md").read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+}
+
+
+def differences(example: Any, real: Any, place: str = "") -> list[str]:
+    """Where a real document does not have the example's shape."""
+    if example is None or real is None:
+        return []
+    if isinstance(example, bool) or isinstance(real, bool):
+        return [] if isinstance(example, bool) == isinstance(real, bool) else [f"{place}: {example!r} and {real!r}"]
+    if isinstance(example, int | float) and isinstance(real, int | float):
+        return []
+    if type(example) is not type(real):
+        return [f"{place}: {example!r} and {real!r}"]
+    if isinstance(example, dict):
+        if place.rpartition(".")[2] in KEYED_BY_DATA:
+            first = next(iter(example.values()))
+            return [d for key, value in real.items() for d in differences(first, value, f"{place}[{key}]")]
+        if list(example) != list(real):
+            return [f"{place}: documented {list(example)}, printed {list(real)}"]
+        return [d for key in example for d in differences(example[key], real[key], f"{place}.{key}")]
+    if isinstance(example, list) and example:
+        return [d for number, item in enumerate(real) for d in differences(example[0], item, f"{place}[{number}]")]
+    return []
+
+
+def check(name: str, real: dict[str, Any]) -> None:
+    # A measured value may be of any type.
+    found = [d for d in differences(EXAMPLES[name], real) if not re.match(r"\S*\.value: ", d)]
+    assert found == []
+
+
+@LAB
+def test_probe_target(call, probed):
+    address, port = probed.lab.resolver
+    words = ["probe", "--target", probed.target(), "--allow-private", "--resolver", f"{address}:{port}", "--json"]
+    check("probe-target", call(*words).json)
+
+
+@LAB
+def test_probe_vendors(probed):
+    check("probe-vendors", probed.summary)
+
+
+@LAB
+def test_score(call, probed):
+    card = call("score", "--workspace", probed.workspace, "--json").json
+    check("score", card)
+    assert any(vendor["contradictions"] for vendor in card["vendors"])
+    assert any(vendor["gates"] for vendor in card["vendors"])
+
+
+@LAB
+def test_explain(call, probed):
+    real = call("explain", "lab-contradiction", "--workspace", probed.workspace, "--json").json
+    assert list(real) == list(EXAMPLES["explain"])
+    card = call("score", "--workspace", probed.workspace, "--json").json
+    assert differences(card["rules"], real["rules"]) == []
+    example = EXAMPLES["explain"]["vendor"]["criteria"][0]["evidence"][0]
+    evidence = [item for cell in real["vendor"]["criteria"] for item in cell.pop("evidence")]
+    assert evidence
+    assert [d for item in evidence for d in differences(example, item) if not d.startswith(".value: ")] == []
+    check("score", {**card, "vendors": [real["vendor"]]})
+    assert differences(EXAMPLES["explain"]["find_out"], real["find_out"]) == []
+    assert real["find_out"]
+
+
+def test_failure_and_validate(call):
+    Path("vendors").mkdir()
+    Path("vendors/broken.yaml").write_text("id: broken\nname: Broken\ncategory: espp\n")
+    check("failure", call("score", "--json").json)
+    check("validate", call("validate", "--json").json)
+
+
+def test_export_and_new_and_metrics(call):
+    check("new", call("new", "vendor", "acme-mail", "--json").json)
+    check("export", call("export", "postmark", "-o", "card.csv", "--json").json)
+    check("metrics", call("metrics", "--json").json)
+
+
+def test_serve(call, monkeypatch):
+    def instead(*_arguments: object) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr("mailrubric.cli.serve.os.execve", instead)
+    check("serve", call("serve", "--json").json)
+
+
+def test_every_command_is_documented():
+    assert set(EXAMPLES) == {
+        "failure", "validate", "probe-target", "probe-vendors", "score", "explain", "export", "new", "metrics", "lab",
+        "serve",
+    }  # fmt: skip
+    assert all(example["version"] == 1 for example in EXAMPLES.values())
+
+
+def test_the_comparison_notices_a_difference():
+    assert differences({"a": 1}, {"a": 1, "b": 2})
+    assert differences({"a": 1}, {"a": "1"})
+    assert differences({"a": True}, {"a": 1})
+    assert differences({"a": [{"b": 1}]}, {"a": [{"b": 1}, {"c": 1}]})
+    assert differences({"a": []}, {"a": {}})
+    assert not differences({"a": None, "causes": {"x": 1}}, {"a": 5, "causes": {"y": 2, "z": 3}})
