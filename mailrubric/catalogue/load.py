@@ -271,6 +271,12 @@ class _File:
         part = data.get(key) if isinstance(data, dict) else None
         return part if isinstance(part, kind) else kind()
 
+    def text(self, key: str) -> str:
+        """A text at the top of the raw document; empty when there is none."""
+        data = self.document.data if self.document is not None else None
+        value = data.get(key) if isinstance(data, dict) else None
+        return value if isinstance(value, str) else ""
+
     def group(self) -> Group | None:
         if isinstance(self.model, CriteriaFile):
             return self.model.group
@@ -604,12 +610,12 @@ def _weights_findings(weights: Weights, catalogue: Catalogue, known: checks.Know
 
 
 def _vendor_findings(file: _File, known: checks.Known, today: datetime.date) -> Iterator[Finding]:
-    if isinstance(file.model, Vendor):
-        if file.model.id != file.path.stem:
-            message = f"must be the file's name, {file.path.stem!r}, or the file be called {file.model.id}.yaml"
-            yield Finding(("id",), message)
-        if file.model.homepage:
-            yield from checks.url_findings(file.model.homepage, ("homepage",))
+    identifier, homepage = file.text("id"), file.text("homepage")
+    if re.fullmatch(r"[a-z0-9-]{1,64}", identifier) and identifier != file.path.stem:
+        message = f"must be the file's name, {shown(file.path.stem)}, or the file be called {identifier}.yaml"
+        yield Finding(("id",), message)
+    if homepage:
+        yield from checks.url_findings(homepage, ("homepage",))
     for at, fact in file.facts():
         yield from checks.fact_findings(str(at[-1]), fact, at, known, today)
     seen: dict[EndpointBase, Location] = {}
