@@ -109,10 +109,10 @@ def is_localhost(name: str) -> bool:
 def split_url(url: str) -> tuple[str, str, int, str]:
     """Scheme, host, port and request target of an http or https URL. ``ValueError`` says what is wrong with it."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
-        raise ValueError(f"{url[:100]!a} is neither http nor https")
     if parts.username is not None or parts.password is not None:
         raise ValueError("a URL with a user name or password is not fetched")
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"{url[:100]!a} is neither http nor https")
     if not parts.hostname:
         raise ValueError(f"{url[:100]!a} names no host")
     host = parts.hostname

@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 import math
 import platform
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -60,7 +61,7 @@ def parse_target(url: str) -> Endpoint:
 
     Raises ``ValueError`` with a sentence for people.
     """
-    shown = quoted(url, 100)
+    shown = quoted(re.sub(r"//[^/]*@", "//", url), 100)  # never with a password in it
     scheme, separator, _ = url.strip().partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in SCHEMES:
