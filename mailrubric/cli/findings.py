@@ -33,10 +33,17 @@ def ways(catalogue: Catalogue, vendor: VendorScore) -> list[Way]:
     for cell in vendor.cells:
         if cell.score is None and cell.applicable:
             found.setdefault(_way(catalogue, vendor.id, catalogue.criterion(cell.criterion), cell), []).append(cell)
-    made = [
-        Way(sentence, command, tuple(cell.criterion for cell in cells), sum(cell.weight for cell in cells))
-        for (sentence, command), cells in found.items()
-    ]
+    made = []
+    for (sentence, command), cells in found.items():
+        facts = dict.fromkeys(catalogue.criterion(cell.criterion).source.fact or "" for cell in cells)
+        made.append(
+            Way(
+                sentence.format(facts=", ".join(facts)),
+                command,
+                tuple(cell.criterion for cell in cells),
+                sum(cell.weight for cell in cells),
+            )
+        )
     return sorted(made, key=lambda way: (-way.weight, way.sentence))
 
 
@@ -46,9 +53,10 @@ def ways_json(catalogue: Catalogue, vendor: VendorScore) -> list[dict[str, Any]]
 
 
 def _way(catalogue: Catalogue, vendor: str, criterion: Criterion, cell: Cell) -> tuple[str, str]:
+    """(sentence, command). Criteria with the same one are put together; ``{facts}`` stands for their facts."""
     source = criterion.source
     if cell.cause == "no_document":
-        return (f"add the document that proves {source.fact} to vendors/{vendor}.yaml (document: …)", "")
+        return (f"add to vendors/{vendor}.yaml the documents that prove (document: …): {{facts}}", "")
     if source.probe:
         roles = {endpoint.role for endpoint in catalogue.endpoints(vendor)}
         metric = catalogue.metrics.get(source.probe)
@@ -64,4 +72,4 @@ def _way(catalogue: Catalogue, vendor: str, criterion: Criterion, cell: Cell) ->
     for kind, sentence in _LATER.items():
         if getattr(source, kind) and not source.fact:
             return (sentence, "")
-    return (f"state {source.fact} with its source in vendors/{vendor}.yaml", "")
+    return (f"state in vendors/{vendor}.yaml, each with its source: {{facts}}", "")

@@ -87,26 +87,25 @@ def explain(
 
 def _show_ranking(scored: Scored) -> None:
     from mailrubric.display import interval, points, tenths
-    from mailrubric.export.tables import STATUS_WORDS, gate_summary
 
     evaluation = scored.evaluation
     _show_rules(scored)
     print_table(
-        ("rank", "vendor", "score", "interval", "coverage", "contradictions", "status", "gates"),
+        ("rank", "id", "vendor", "score", "interval", "coverage", "notes"),
         [
             (
                 "" if vendor.rank is None else str(vendor.rank),
-                f"{vendor.name} ({vendor.id}{', lab' if vendor.lab else ''})",
+                vendor.id,
+                vendor.name,
                 points(vendor.score),
                 interval(vendor.low, vendor.high),
                 f"{tenths(vendor.coverage)} %",
-                str(len(vendor.contradictions) or ""),
-                STATUS_WORDS[vendor.status],
-                gate_summary(vendor),
+                _notes(vendor),
             )
             for vendor in evaluation.vendors
         ],
-        right=(0, 2, 3, 4, 5),
+        right=(0, 3, 4, 5),
+        whole=(0, 1, 3, 4, 5),
     )
     insufficient = sum(vendor.status == "insufficient" for vendor in evaluation.vendors)
     if insufficient:
@@ -116,6 +115,21 @@ def _show_ranking(scored: Scored) -> None:
             f"{tenths(evaluation.minimum_coverage)} % of the weight and get no rank. "
             "mailrubric explain VENDOR says what would find out more."
         )
+
+
+def _notes(vendor: VendorScore) -> str:
+    """What sets a line apart: why it has no rank, gates that did not pass, contradictions."""
+    failed = [gate.reason or gate.criterion for gate in vendor.gates if gate.status == "fail"]
+    undecided = sum(gate.status == "provisional" for gate in vendor.gates)
+    notes = [f"failed: {reason}" for reason in failed]
+    if vendor.status == "insufficient":
+        notes.append("insufficient evidence")
+    if undecided:
+        notes.append(f"{undecided} gate{'' if undecided == 1 else 's'} undecided")
+    if vendor.contradictions:
+        count = len(vendor.contradictions)
+        notes.append(f"{count} contradiction{'' if count == 1 else 's'}")
+    return "; ".join(notes)
 
 
 def _show_rules(scored: Scored) -> None:
@@ -158,11 +172,16 @@ def _show_vendor(scored: Scored, vendor: VendorScore) -> None:
             f"{group.title}: score {points(group.score, applicable=group.applicable)}, "
             f"weight {tenths(group.weight)} %, contribution {contribution}"
         )
-        print_table(
-            ("criterion", "value", "kind", "score", "weight", "contribution", "age", "source"),
-            [_cell(cell) for cell in cells],
-            right=(3, 4, 5),
-        )
+        applicable = [cell for cell in cells if cell.applicable]
+        if applicable:
+            print_table(
+                ("criterion", "value", "score", "weight", "points", "evidence"),
+                [_cell(cell) for cell in applicable],
+                right=(2, 3, 4),
+                whole=(0, 2, 3, 4),
+            )
+        if len(applicable) < len(cells):
+            say(f"not applicable: {', '.join(cell.criterion for cell in cells if not cell.applicable)}")
     found = ways(scored.catalogue, vendor)
     if found:
         say()
@@ -177,17 +196,16 @@ def _cell(cell: Cell) -> tuple[str, ...]:
 
     value = value_words(cell.value, cell.unit)
     if cell.cause is not None:
-        reason = short(cell.cause) + (f", {cell.detail}" if cell.detail else "")
-        value = f"{value}: {reason}" if cell.applicable else reason
+        value = f"{value}: {short(cell.cause)}" + (f", {cell.detail}" if cell.detail else "")
     if cell.contradiction is not None:
         value += " (contradicted)"
+    kind = f"{cell.kind} ({cell.grade})" if cell.kind and cell.grade else cell.kind
+    age = age_words(cell.age_days, cell.observed) if cell.observed else ""
     return (
         cell.criterion,
         value,
-        (cell.kind or "") + (f", {cell.grade}" if cell.grade else ""),
-        points(cell.score, applicable=cell.applicable),
+        points(cell.score),
         f"{tenths(cell.weight)} %",
-        points(cell.contribution, applicable=cell.applicable),
-        age_words(cell.age_days, cell.observed) if cell.observed else "",
-        cell.source,
+        points(cell.contribution),
+        ", ".join(part for part in (kind, age, cell.source) if part),
     )

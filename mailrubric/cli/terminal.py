@@ -84,15 +84,23 @@ def interactive(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> None:
-    """A table on stdout. ``right``: indices of right-aligned columns. Cells are texts from anywhere."""
+def print_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = (), whole: Iterable[int] = ()
+) -> None:
+    """A table on stdout. ``right``: indices of right-aligned columns; ``whole``: of columns that are not broken into
+    lines when the terminal is narrow. Cells are texts from anywhere."""
     from rich.table import Table
     from rich.text import Text
 
-    aligned = set(right)
+    aligned, unbroken = set(right), set(whole)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for index, title in enumerate(header):
-        table.add_column(Text(title), justify="right" if index in aligned else "left", overflow="fold")
+        table.add_column(
+            Text(title),
+            justify="right" if index in aligned else "left",
+            overflow="fold",
+            no_wrap=index in unbroken,
+        )
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
     if interactive(sys.stdout):

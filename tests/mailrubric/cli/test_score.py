@@ -40,7 +40,7 @@ def test_the_ranking_for_people_shows_the_same_figures(call, probed):
     card = call("score", "--workspace", probed.workspace, "--as-of", as_of, "--json").json
     text = call("score", "--workspace", probed.workspace, "--as-of", as_of).out
     for vendor in card["vendors"]:
-        line = next(line for line in text.splitlines() if f"({vendor['id']}, lab)" in line)
+        line = next(line for line in text.splitlines() if vendor["id"] in line.split())
         assert ("unknown" if vendor["score"] is None else tenths(vendor["score"])) in line.split()
         assert f"{tenths(vendor['low'])}–{tenths(vendor['high'])}" in line
     assert card["rules"]["hash"][:12] in text
@@ -157,7 +157,7 @@ def test_explain_says_what_to_add_when_nothing_can_be_probed(call):
     call("new", "vendor", "acme-mail")
     text = call("explain", "acme-mail").out
     assert "endpoint to vendors/acme-mail.yaml, then probe it" in text
-    assert "with its source in vendors/acme-mail.yaml" in text
+    assert "state in vendors/acme-mail.yaml, each with its source: " in text
     assert "run a survey" in text
 
 
