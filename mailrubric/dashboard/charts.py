@@ -19,15 +19,14 @@ class Palette:
     """Colours that hold on the page's own background; told apart by lightness too, not by hue alone."""
 
     score: str
-    score_soft: str
     interval: str
     text: str
     muted: str
     bad: str
 
 
-_LIGHT = Palette("#0f6b6b", "#9cc9c5", "#33413f", "#12211f", "#64748b", "#b23a48")
-_DARK = Palette("#4cc2b8", "#2b6762", "#c8d6d3", "#e8f0ee", "#94a3b8", "#ef8a94")
+_LIGHT = Palette("#0f6b6b", "#33413f", "#12211f", "#64748b", "#b23a48")
+_DARK = Palette("#4cc2b8", "#c8d6d3", "#e8f0ee", "#94a3b8", "#ef8a94")
 _SERIES_LIGHT = ("#0f6b6b", "#c2571a", "#3f5fb5", "#8a3d7c")
 _SERIES_DARK = ("#4cc2b8", "#f0975a", "#8fa6f0", "#d58ac7")
 
@@ -59,26 +58,25 @@ def _layout(figure: go.Figure, rows: int, *, legend: bool = False) -> go.Figure:
 
 
 def ranking(vendors: Sequence[VendorScore]) -> go.Figure:
-    """Score bars with intervals; solid for ranked vendors, pale for those with too little evidence.
+    """Score bars with intervals; the paler a bar, the less of the vendor's weight is known.
 
     A vendor of which nothing is known gets no bar, only the interval from 0 to 100.
     """
     colours = palette()
     figure = go.Figure()
     names = [label(vendor.name, 34) for vendor in vendors]
-    for status, colour in (("ranked", colours.score), ("insufficient", colours.score_soft), ("failed", colours.bad)):
-        chosen = [
-            (name, v) for name, v in zip(names, vendors, strict=True) if v.status == status and v.score is not None
-        ]
-        if chosen:
-            figure.add_bar(
-                orientation="h",
-                y=[name for name, _ in chosen],
-                x=[vendor.score for _, vendor in chosen],
-                marker_color=colour,
-                hovertemplate=[_hover(vendor) for _, vendor in chosen],
-                name=status,
-            )
+    drawn = [(name, vendor) for name, vendor in zip(names, vendors, strict=True) if vendor.score is not None]
+    figure.add_bar(
+        orientation="h",
+        y=[name for name, _ in drawn],
+        x=[vendor.score for _, vendor in drawn],
+        marker_color=colours.score,
+        marker_opacity=[
+            1.0 if vendor.status == "ranked" else 0.12 + 0.5 * vendor.coverage / 100 for _, vendor in drawn
+        ],
+        hovertemplate=[_hover(vendor) for _, vendor in drawn],
+        name="score",
+    )
     figure.add_scatter(
         x=[(vendor.low + vendor.high) / 2 for vendor in vendors],
         y=names,

@@ -47,7 +47,7 @@ def page() -> None:
         st.caption(
             "Bar: score over what is known. Line: the score if all that is unknown or aged were worth 0, or 100. "
             "Ranks follow the estimate, in which unknown criteria are filled in cautiously. "
-            "Pale bars have too little evidence for a rank; they stand in order of coverage."
+            "Pale bars have too little evidence for a rank, the paler the less; they stand in order of coverage."
         )
         _table(current, drawn)
     if failed:
