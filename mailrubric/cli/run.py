@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
-from mailrubric.cli.terminal import Failure, Stopped, forgiving_output, report_failure
+from mailrubric.cli.terminal import Failure, forgiving_output, report_failure
+
+OUR_FAULT = 70
+"""Exit code, EX_SOFTWARE of sysexits.h."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -20,13 +24,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Failure as failure:
         report_failure(failure, as_json="--json" in words)
         return failure.code
-    except (Stopped, KeyboardInterrupt):
+    except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output has gone (mailrubric metrics | head): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:
+        # Whatever it is, it is ours: Python's own exit code for it, 1, would read as the answer "no".
+        traceback.print_exc()
+        fault = Failure(f"a fault of Mailrubric itself, please report it: {type(error).__name__}: {error}", OUR_FAULT)
+        report_failure(fault, as_json="--json" in words)
+        return OUR_FAULT
 
 
 def _dispatch(words: list[str]) -> int:

@@ -43,10 +43,6 @@ class Usage(Failure):
         super().__init__(message, 2, details)
 
 
-class Stopped(Exception):
-    """The person at the keyboard has had enough."""
-
-
 def forgiving_output() -> None:
     """Characters that the terminal's encoding lacks are shown as escapes rather than ending the program."""
     for stream in (sys.stdout, sys.stderr):

@@ -168,6 +168,17 @@ def test_a_failure_is_json_too_when_json_was_asked_for(call, words):
     assert error["problems"] == []
 
 
+def test_a_fault_of_our_own_is_never_taken_for_an_answer(call, monkeypatch):
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("mailrubric.cli.catalogue.evaluate", broken)
+    result = call("score", "postmark", "--json")
+    assert result.code == 70
+    assert "Traceback" in result.err
+    assert "ZeroDivisionError: oops" in result.json["error"]["message"]
+
+
 def test_a_near_miss_is_suggested(call):
     assert "did you mean amazon-ses?" in call("explain", "amazon-se").err
     assert "did you mean smtp?" in call("probe", "--all", "--probe", "stmp").err
