@@ -153,9 +153,13 @@ class POP3Probe:
             unlisted = Unmeasured(Cause.NOT_APPLICABLE, "the server lists no capabilities (CAPA)")
             findings.add("pop3.login_disabled", None, unlisted)
         else:
-            before = talk.before
-            findings.add("pop3.login_disabled", None if before is None else not ({"USER", "SASL"} & before.keys()))
+            findings.add("pop3.login_disabled", None if talk.before is None else not _takes_passwords(talk.before))
         offered = talk.offered(endpoint)
         mechanisms = None if offered is None else sasl_mechanisms(offered.get("SASL", ()))
         findings.add("pop3.auth_mechanisms", mechanisms, talk.tls_failure)
         return findings.measurements
+
+
+def _takes_passwords(capabilities: Capabilities) -> bool:
+    """Whether USER or a SASL mechanism is offered. Dovecot lists ``SASL`` without a single one before TLS."""
+    return "USER" in capabilities or bool(capabilities.get("SASL"))

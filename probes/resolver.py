@@ -117,6 +117,7 @@ class Resolver:
 
     async def _ask(self, name: str, kind: str) -> Answer:
         import dns.exception
+        import dns.flags
         import dns.name
         import dns.rdatatype
         import dns.resolver
@@ -143,6 +144,9 @@ class Resolver:
         except (dns.exception.DNSException, OSError) as error:
             # Malformed answers, alias loops and local trouble: the resolver gave no usable answer.
             raise Unmeasured(Cause.DNS_SERVFAIL, f"{kind} {name}: {printable(str(error), 200)}") from None
+        if answer.response.flags & dns.flags.TC:
+            # Cut over TCP too (over UDP the resolver would have asked again): what is missing from it is not absent.
+            raise Unmeasured(Cause.DNS_SERVFAIL, f"{kind} {name}: the answer is truncated")
         records = tuple(_text(record) for record in answer.rrset) if answer.rrset is not None else ()
         return Answer(name, kind, True, records, _authenticated(answer.response), answer.response)
 
