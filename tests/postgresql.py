@@ -73,7 +73,7 @@ def cluster() -> Iterator[str]:
         settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
         run(binaries / "pg_ctl", "-D", data, "-l", log, "-w", "-t", "30", "-o", settings, "start")
         run(binaries / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "mailrubric", "mailrubric")
-        yield f"postgresql+psycopg://mailrubric@127.0.0.1:{port}/mailrubric"
+        yield f"postgresql+pg8000://mailrubric@127.0.0.1:{port}/mailrubric"
     except subprocess.CalledProcessError:
         if log.exists():
             sys.stderr.write(log.read_text(encoding="utf-8", errors="replace"))

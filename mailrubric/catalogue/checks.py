@@ -499,7 +499,7 @@ def _store_findings(store: str) -> Iterator[Finding]:
     scheme, separator, _ = store.partition("://")
     if not separator or not re.fullmatch(r"[a-z][a-z0-9_]*(\+[a-z0-9_]+)?", scheme):
         # The text itself is not repeated: it may hold a password.
-        yield Finding(("store",), "expected a database URL, such as postgresql+psycopg://host/database")
+        yield Finding(("store",), "expected a database URL, such as postgresql+pg8000://host/database")
         return
     try:
         password = urlsplit(store).password

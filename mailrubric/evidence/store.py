@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import getpass
 import json
 import math
 import re
 import sqlite3
+import ssl
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -184,7 +186,7 @@ class Store:
                 f"the store's URL can't be read: {self.name}; write sqlite:///file or postgresql://user@host/database"
             ) from None
         if parsed.drivername in ("postgresql", "postgres"):
-            parsed = parsed.set(drivername="postgresql+psycopg")
+            parsed = parsed.set(drivername="postgresql+pg8000")
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
             raise StoreError(f"{self.name}: only sqlite and postgresql stores are supported")
         self._secrets = _secrets(parsed)
@@ -201,7 +203,15 @@ class Store:
     def _connect(self, url: URL) -> Engine:
         try:
             if url.get_backend_name() == "postgresql":
-                return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=5, max_overflow=10)
+                url, arguments = _for_driver(url)
+                return sa.create_engine(
+                    url,
+                    hide_parameters=True,
+                    pool_pre_ping=True,
+                    pool_size=5,
+                    max_overflow=10,
+                    connect_args=arguments,
+                )
             options: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}}
             if self._in_memory:
                 options["poolclass"] = StaticPool
@@ -285,6 +295,11 @@ class Store:
             yield
         except SQLAlchemyError as error:
             raise StoreError(self._sentence(error)) from None
+        except TypeError as error:
+            # The driver's own words for an option in the URL that it does not have.
+            if "connect()" not in str(error):
+                raise
+            raise StoreError(f"the store {self.name} can't be used: its URL has an option the driver lacks") from None
 
     def _sentence(self, error: SQLAlchemyError) -> str:
         original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
@@ -773,6 +788,28 @@ def _seconds(when: str) -> float:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _for_driver(url: URL) -> tuple[URL, dict[str, Any]]:
+    """libpq's options in a URL as pg8000 wants them: a user, a password before the host, a TLS context."""
+    query = dict(url.query)
+    user, password = query.pop("user", None), query.pop("password", None)
+    mode = str(query.pop("sslmode", "") or "")
+    if mode not in ("", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"):
+        raise StoreError(f"{masked(url.render_as_string())}: sslmode can be disable, require, verify-ca or verify-full")
+    arguments: dict[str, Any] = {}
+    if mode in ("require", "verify-ca", "verify-full"):
+        context = ssl.create_default_context()
+        context.check_hostname = mode == "verify-full"
+        if mode == "require":
+            context.verify_mode = ssl.CERT_NONE
+        arguments["ssl_context"] = context
+    url = url.set(
+        query=query,
+        username=url.username or (str(user) if user else getpass.getuser()),
+        password=url.password or (str(password) if password else None),
+    )
+    return url, arguments
 
 
 def _secrets(url: URL) -> list[str]:

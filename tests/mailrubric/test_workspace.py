@@ -113,7 +113,7 @@ def test_settings_are_read_and_every_fault_is_told(folder):
     workspace = settings(
         folder,
         """
-        store: postgresql+psycopg://team@db.example/rubric
+        store: postgresql+pg8000://team@db.example/rubric
         minimum_coverage: 40
         deadline: 12.5
         concurrency: 3
@@ -150,7 +150,7 @@ def test_settings_are_read_and_every_fault_is_told(folder):
         vantage: ' '
         """,
     ) == [
-        "mailrubric.yaml:1:8: store: expected a database URL, such as postgresql+psycopg://host/database",
+        "mailrubric.yaml:1:8: store: expected a database URL, such as postgresql+pg8000://host/database",
         "mailrubric.yaml:2:11: resolver: expected an IP address and a port, such as 127.0.0.1:53, got 'dns.example:53'",
         "mailrubric.yaml:3:7: ehlo: expected this machine's host name, got 'my mail server'",
         "mailrubric.yaml:4:5: ca: there is no file 'absent.pem' in this folder",
@@ -179,15 +179,15 @@ def test_the_preset_must_exist(folder):
 
 def test_the_store_is_a_file_of_the_folder_unless_told_otherwise(folder, monkeypatch):
     assert Workspace.open().store_url() == f"sqlite:///{folder}/mailrubric.sqlite"
-    workspace = settings(folder, "store: postgresql+psycopg://team@db.example/rubric")
-    assert workspace.store_url() == "postgresql+psycopg://team@db.example/rubric"
-    monkeypatch.setenv("MAILRUBRIC_STORE", "postgresql+psycopg://team:hunter2@db.example/rubric?sslmode=require")
-    assert workspace.store_url() == "postgresql+psycopg://team:hunter2@db.example/rubric?sslmode=require"
-    assert workspace.store_label() == "postgresql+psycopg://…@db.example/rubric"
+    workspace = settings(folder, "store: postgresql+pg8000://team@db.example/rubric")
+    assert workspace.store_url() == "postgresql+pg8000://team@db.example/rubric"
+    monkeypatch.setenv("MAILRUBRIC_STORE", "postgresql+pg8000://team:hunter2@db.example/rubric?sslmode=require")
+    assert workspace.store_url() == "postgresql+pg8000://team:hunter2@db.example/rubric?sslmode=require"
+    assert workspace.store_label() == "postgresql+pg8000://…@db.example/rubric"
     monkeypatch.setenv("MAILRUBRIC_STORE", "postgresql://team:p/?w@rd@db.example/rubric")
     assert workspace.store_label() == "postgresql://…@db.example/rubric"
     monkeypatch.setenv("MAILRUBRIC_STORE", " ")
-    assert workspace.store_url() == "postgresql+psycopg://team@db.example/rubric"
+    assert workspace.store_url() == "postgresql+pg8000://team@db.example/rubric"
 
 
 @pytest.mark.parametrize(
