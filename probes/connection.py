@@ -585,7 +585,7 @@ def tls_context() -> SSL.Context:
     context.set_verify(SSL.VERIFY_NONE)
     context.set_cipher_list(b"ALL:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0")
     context.set_min_proto_version(SSL.TLS1_VERSION)
-    context.set_options(getattr(SSL, "OP_LEGACY_SERVER_CONNECT", 0x4))
+    context.set_options(getattr(SSL, "OP_LEGACY_SERVER_CONNECT", 0x4) | SSL.OP_NO_RENEGOTIATION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_info_callback(_heard)
     context.set_ocsp_client_callback(_stapled)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore
 
+from probes import VERSION
 from probes.addresses import split_url
 from probes.model import Cause, Unmeasured
 from probes.network import HTTPResponse
@@ -21,7 +22,9 @@ from probes.replies import printable
 if TYPE_CHECKING:
     from probes.network import Connection, Network
 
-USER_AGENT = "mailrubric-probe"
+USER_AGENT = f"mailrubric-probe/{VERSION}"
+"""How we introduce ourselves to web servers."""
+
 _HEADER_CHARACTERS = 64 * 1024
 _OVERHEAD_BYTES = 256 * 1024  # what headers and framing may take beside the body
 
