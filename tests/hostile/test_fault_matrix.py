@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import dataclasses
 import math
@@ -11,14 +12,18 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from probes import registry
-from probes.model import Cause, Endpoint, Measurement, Probe, Report, Value
+from probes.dns import DNSProbe
+from probes.model import DEFAULT_PORTS, ROLES, Cause, Endpoint, Measurement, Probe, Report, Role, Value
 from probes.network import Limits, Options
 from probes.runner import probe_endpoint
-from tests.hostile import faults
+from tests.hostile import faults, faults_dns, faults_web
 from tests.hostile.faults import MAIL, SIDE, TARGETS, Case, Target, stage_of
-from tests.hostile.server import authority_file, serve
+from tests.hostile.server import Close, Send, authority_file, serve
+from tests.probes.dnsserver import name_server, txt
 
 pytestmark = pytest.mark.slow
 
@@ -202,3 +207,204 @@ async def test_well_behaved_server_is_the_truth(target: Target, options: Options
     if target.role == "submission":
         expected["smtp.tls_required"] = Cause.NOT_APPLICABLE if target.mode == "implicit" else True
     assert {metric: found[metric] for metric in expected} == expected
+
+
+# --- web --------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def web_server(case: faults_web.Case) -> AsyncIterator[int]:
+    """The port of the case's server."""
+    if case.script is not None:
+        async with serve(case.script) as server:
+            yield server.port
+    else:
+        with faults.nobody() if case.listening == "no" else faults.black_hole() as port:
+            yield port
+
+
+def web_problem(each: Measurement, expected: faults_web.Expected, truth: Measurement) -> str:
+    """What is wrong with one measurement of a web server; "" when nothing is."""
+    shown = repr(each.value) if each.cause is None else f"{each.cause.value} ({each.detail})"
+    if truth.cause is Cause.NOT_APPLICABLE and each.cause is Cause.NOT_APPLICABLE:
+        return ""
+    if isinstance(expected, Mapping):
+        wanted = expected.get(each.metric)
+        if wanted is None:
+            is_true = same(each.metric, each.value, truth.value) if each.cause is None else each.cause is truth.cause
+            return "" if is_true else f"must be {truth.value!r}, is {shown}"
+        if not isinstance(wanted, frozenset):
+            return (
+                "" if each.value == wanted and type(each.value) is type(wanted) else f"must be {wanted!r}, is {shown}"
+            )
+        expected = wanted
+    if each.cause in expected:
+        return ""
+    return f"must be missing because of {', '.join(sorted(expected))}, is {shown}"
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+@pytest.mark.parametrize("role", faults_web.ROLES)
+async def test_web_server(role: Role, scheme: str, options: Options) -> None:
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def run_web(case: faults_web.Case) -> Outcome:
+        async with turn, web_server(case) as port:
+            endpoint = Endpoint(
+                role, url=f"{scheme}://127.0.0.1:{port}/", kind="statuspage" if role == "status" else ""
+            )
+            return await timed(endpoint, options, None)
+
+    every = list(faults_web.cases(scheme))
+    chosen = [case for case in every if not case.alone]
+    outcomes = list(await asyncio.gather(*map(run_web, chosen)))
+    for case in every:
+        if case.alone:
+            chosen.append(case)
+            outcomes.append(await run_web(case))
+    truth = outcomes[0].found
+    assert truth["http.status"].value == 200
+    assert truth["http.hsts"].value is (scheme == "https")
+    if role == "status":
+        assert (truth["status.indicator"].value, truth["status.components"].value) == ("none", 1)
+    wrong = []
+    for case, outcome in zip(chosen, outcomes, strict=True):
+        wrong += [f"{case.name}: {problem}" for problem in check_time_and_bugs(outcome)]
+        assert set(outcome.found) == set(truth)
+        for metric, each in outcome.found.items():
+            problem = web_problem(each, case.expected(metric), truth[metric])
+            if problem and each.cause is not Cause.PROBE_BUG:
+                wrong.append(f"{case.name}: {metric} {problem}")
+    assert not wrong, f"in {len(outcomes)} cases\n" + "\n".join(wrong)
+
+
+# --- DNS --------------------------------------------------------------------------------------------------------------
+
+
+def named_endpoints() -> list[Endpoint]:
+    """One endpoint of every role, each to be found by a name."""
+    mail = [
+        Endpoint(role, host="mail.hostile.test", port=port, tls=mode) for (role, mode), port in DEFAULT_PORTS.items()
+    ]
+    web = [Endpoint(role, url="https://www.hostile.test/", kind="statuspage") for role in faults_web.ROLES]
+    policy = [Endpoint(role, domain="hostile.test", selectors=("s1",)) for role in ("domain", "sending")]
+    return [*mail, Endpoint("mx", domain="hostile.test", port=25), *web, *policy]
+
+
+def test_every_role_and_probe_is_in_the_matrix() -> None:
+    """A probe that is added joins the matrix by itself; a role that is added has to be put there."""
+    endpoints = named_endpoints()
+    assert {endpoint.role for endpoint in endpoints} == set(ROLES)
+    reached = {probe.name for endpoint in endpoints for probe in registry.applicable(endpoint)}
+    assert reached == set(registry.names())
+    assert {target.role for target in TARGETS} | set(faults_web.ROLES) | {"domain", "sending"} == set(ROLES)
+
+
+@pytest.mark.parametrize("fault", faults_dns.FAULTS, ids=lambda fault: fault.name)
+async def test_name_server(fault: faults_dns.Fault, options: Options) -> None:
+    async with faults_dns.failing_server(fault) as resolver:
+        asking = dataclasses.replace(options, resolver=resolver)
+        endpoints = named_endpoints()
+        outcomes = await asyncio.gather(*(timed(endpoint, asking, None) for endpoint in endpoints))
+    wrong = []
+    for endpoint, outcome in zip(endpoints, outcomes, strict=True):
+        wrong += [f"{endpoint.key}: {problem}" for problem in check_time_and_bugs(outcome)]
+        for each in outcome.report.measurements:
+            never = each.cause is Cause.NOT_APPLICABLE and endpoint.tls != "starttls" and endpoint.host != ""
+            if each.cause not in fault.causes and not never:
+                shown = repr(each.value) if each.cause is None else f"{each.cause.value} ({each.detail})"
+                wrong.append(f"{endpoint.key}: {each.metric.partition('.')[0]} metrics: {shown}")
+    assert not wrong, "\n".join(dict.fromkeys(wrong))
+
+
+KEY = base64.b64encode(
+    rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    .public_key()
+    .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+).decode()
+
+ZONE: dict[str, dict[str, list[str]]] = {
+    "hostile.test": {
+        "MX": ["10 mx1.hostile.test.", "20 mx2.hostile.test."],
+        "TXT": ['"v=spf1 include:a.hostile.test mx redirect=b.hostile.test"'],
+        "CAA": [],
+    },
+    "test": {"CAA": ['0 issue "authority.test"']},
+    "a.hostile.test": {"TXT": ['"v=spf1 a:mx1.hostile.test ip4:192.0.2.0/28 -all"']},
+    "b.hostile.test": {"TXT": ['"v=spf1 ip4:198.51.100.0/24 -all"']},
+    "mx1.hostile.test": {"A": ["127.0.0.1"], "AAAA": []},
+    "mx2.hostile.test": {"A": ["127.0.0.1"], "AAAA": ["::1"]},
+    "_dmarc.hostile.test": {"TXT": ['"v=DMARC1; p=reject; rua=mailto:a@hostile.test"']},
+    "_mta-sts.hostile.test": {"TXT": ['"v=STSv1; id=1;"']},
+    "mta-sts.hostile.test": {"A": ["127.0.0.1"]},
+    "_smtp._tls.hostile.test": {"TXT": ['"v=TLSRPTv1; rua=mailto:a@hostile.test"']},
+    "s1._domainkey.hostile.test": {"TXT": [txt(f"v=DKIM1; k=rsa; p={KEY}")]},
+}
+POLICY = b"version: STSv1\r\nmode: enforce\r\nmx: *.hostile.test\r\nmax_age: 86400\r\n"
+
+
+@pytest.mark.parametrize("role", ["domain", "sending"])
+async def test_name_server_that_fails_for_one_question(role: Role, options: Options) -> None:
+    """Every question that the probe asks is answered once with SERVFAIL, once with REFUSED and once not at all: what
+    does not depend on it stays as it was, and nothing becomes anything else."""
+    endpoint = Endpoint(role, domain="hostile.test", selectors=("s1",))
+    said = faults_web.response(POLICY).replace(b"application/json", b"text/plain")
+    policy_server = faults_web.served("https", (Send(said), Close()), name="mta-sts.hostile.test")
+    async with serve(policy_server) as server:
+        probes = [DNSProbe(mta_sts_port=server.port)]
+
+        async def ask(records: Mapping[str, Mapping[str, Sequence[str]]]) -> tuple[Outcome, list[tuple[str, str]]]:
+            async with name_server(records) as asked:
+                outcome = await timed(endpoint, dataclasses.replace(options, resolver=asked.resolver), probes)
+                return outcome, asked.questions
+
+        healthy, questions = await ask(ZONE)
+        truth = healthy.found
+        assert [metric for metric, each in truth.items() if each.cause is not None] == []
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def broken(name: str, kind: str, how: str) -> list[str]:
+            zone = {**ZONE, name: {**ZONE.get(name, {}), f"FAULT/{kind}": [how]}}
+            async with turn:
+                outcome, _ = await ask(zone)
+            case = f"{how} for {name} {kind}"
+            allowed = faults_dns.NO_ANSWER if how == "SILENT" else faults_dns.FAILURE
+            wrong = [f"{case}: {problem}" for problem in check_time_and_bugs(outcome)]
+            changed = 0
+            for metric, each in outcome.found.items():
+                if each.cause is None and same(metric, each.value, truth[metric].value):
+                    continue
+                changed += 1
+                if each.cause not in allowed:
+                    wrong.append(f"{case}: {metric} is {each.value!r} {each.cause} ({each.detail})")
+            if role == "domain" and changed > len(truth) / 2:
+                wrong.append(f"{case}: costs {changed} of {len(truth)} metrics")
+            return wrong
+
+        asked_once = sorted(set(questions))
+        assert len(asked_once) >= (9 if role == "domain" else 4)
+        results = await asyncio.gather(
+            *(broken(name, kind, how) for name, kind in asked_once for how in ("SERVFAIL", "REFUSED", "SILENT"))
+        )
+    wrong = [problem for result in results for problem in result]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("fault", list(faults_web.cases("https"))[1:], ids=lambda case: case.name)
+async def test_policy_server(fault: faults_web.Case, options: Options) -> None:
+    """Faults of the server that holds the MTA-STS policy: a policy is never made of them."""
+    async with name_server(ZONE) as asked, web_server(fault) as port:
+        asking = dataclasses.replace(options, resolver=asked.resolver)
+        outcome = await timed(Endpoint("domain", domain="hostile.test"), asking, [DNSProbe(mta_sts_port=port)])
+    assert check_time_and_bugs(outcome) == []
+    found = outcome.found
+    assert found["mta_sts.record"].value is True
+    assert found["dmarc.policy"].value == "reject"
+    mode = found["mta_sts.mode"]
+    if isinstance(fault.http, frozenset):
+        assert mode.cause in fault.http, mode
+    else:
+        # The server's certificate is not for the policy's name: whatever it says, there is no policy.
+        assert mode.value == "absent", mode
+    assert found["mta_sts.covers_mx"].value is None
+    assert found["mta_sts.max_age"].value is None
