@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from mailrubric.dashboard.text import label
+from mailrubric.display import interval, points
 from mailrubric.scoring.evaluation import VendorScore
 
 BAR_HEIGHT = 26
@@ -100,10 +101,10 @@ def ranking(vendors: Sequence[VendorScore]) -> go.Figure:
 
 
 def _hover(vendor: VendorScore) -> str:
-    score = "nothing known" if vendor.score is None else f"{vendor.score:.1f}"
+    score = points(vendor.score)
     return (
-        f"<b>{label(vendor.name)}</b><br>score {score}<br>interval {vendor.low:.1f} to {vendor.high:.1f}"
-        f"<br>coverage {vendor.coverage:.0f} %<extra></extra>"
+        f"<b>{label(vendor.name)}</b><br>score {score}<br>interval {interval(vendor.low, vendor.high)}"
+        f"<br>coverage {points(vendor.coverage)} %<extra></extra>"
     )
 
 

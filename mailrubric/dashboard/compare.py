@@ -8,7 +8,7 @@ import streamlit as st
 from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import find, view
 from mailrubric.dashboard.text import plain
-from mailrubric.display import value_words
+from mailrubric.display import interval, points, value_words
 from mailrubric.scoring.evaluation import Cell, VendorScore
 
 
@@ -16,7 +16,7 @@ def page() -> None:
     """Draw the page."""
     current = view()
     st.title("Compare")
-    options = [vendor.id for vendor in current.evaluation.vendors]
+    options = current.everyone
     chosen = st.multiselect(
         "Vendors to compare",
         options,
@@ -26,6 +26,7 @@ def page() -> None:
         key="compare",
         bind="query-params",
     )
+    current = current.including(list(chosen)[:4])
     vendors = find(current.evaluation, list(chosen)[:4])
     if len(vendors) < 2:
         st.info("Choose two to four vendors.")
@@ -34,9 +35,9 @@ def page() -> None:
         for vendor in vendors:
             st.metric(
                 plain(vendor.name, 30),
-                "unknown" if vendor.score is None else f"{vendor.score:.1f}",
+                points(vendor.score),
                 border=True,
-                delta=f"{vendor.low:.0f} – {vendor.high:.0f}, {vendor.coverage:.0f} % covered",
+                delta=f"{interval(vendor.low, vendor.high)}, {points(vendor.coverage)} % covered",
                 delta_color="off",
                 delta_arrow="off",
             )
@@ -88,4 +89,4 @@ def _words(cell: Cell) -> str:
         return "not applicable"
     if cell.score is None:
         return "unknown"
-    return f"{value_words(cell.value, cell.unit)} ({cell.kind}, {cell.score:.0f})"
+    return f"{value_words(cell.value, cell.unit)} ({cell.kind}, {points(cell.score)})"

@@ -13,6 +13,7 @@ from mailrubric.catalogue.models import CriteriaFile, Criterion, CurveFunction, 
 from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import plain
+from mailrubric.display import points
 from mailrubric.scoring import value_functions
 from mailrubric.scoring.evaluate import tabulate, weigh
 
@@ -36,10 +37,11 @@ def page() -> None:
 
 def _browse(current: View) -> None:
     groups = {group.id: group for group in current.catalogue.groups}
+    shares = {name: sum(info.weight for info in current.evaluation.criteria if info.group == name) for name in groups}
     chosen = st.selectbox(
         "Group",
         list(groups),
-        format_func=lambda name: f"{groups[name].title} ({current.evaluation.group_weights.get(name, 0):.1f} %)",
+        format_func=lambda name: f"{groups[name].title} ({points(shares[name])} %)",
         key="group",
         bind="query-params",
     )
@@ -67,15 +69,15 @@ def _browse(current: View) -> None:
             _curve(criterion)
             st.caption(
                 f"`{criterion.id}` · known for {len(known)} of {len(scores)} vendors shown"
-                + (f", scores from {min(known):.0f} to {max(known):.0f}" if known else "")
+                + (f", scores from {points(min(known))} to {points(max(known))}" if known else "")
             )
 
 
 def _curve(criterion: Criterion) -> None:
     function = criterion.score
     if isinstance(function, PointsFunction):
-        points = [(float(value), float(score)) for value, score in function.points]
-        figure = charts.value_function(points, criterion.unit, log=function.scale == "log")
+        ends = [(float(value), float(score)) for value, score in function.points]
+        figure = charts.value_function(ends, criterion.unit, log=function.scale == "log")
     elif isinstance(function, CurveFunction):
         low, high = sorted((function.curve.worth_90, function.curve.worth_50))
         values = [low / 3 * (high / low * 9) ** (step / 40) for step in range(41)]
@@ -123,7 +125,12 @@ def _trial(current: View) -> None:
 
 def _preview(current: View, parsed: CriteriaFile) -> None:
     extended = current.catalogue.extended(parsed)
-    table = tabulate(extended, current.store.observations(), as_of=current.evaluated_at)
+    table = tabulate(
+        extended,
+        current.store.observations(),
+        as_of=current.evaluated_at,
+        vendors=[vendor.id for vendor in current.shown],
+    )
     changed = weigh(
         table,
         preset=None if current.preset not in extended.presets else current.preset,
@@ -131,7 +138,6 @@ def _preview(current: View, parsed: CriteriaFile) -> None:
         minimum_coverage=current.minimum_coverage,
     )
     before = {vendor.id: vendor for vendor in current.evaluation.vendors}
-    shown = {vendor.id for vendor in current.shown}
     rows = [
         {
             "Vendor": vendor.name,
@@ -142,7 +148,6 @@ def _preview(current: View, parsed: CriteriaFile) -> None:
             "Coverage with this file": vendor.coverage,
         }
         for vendor in changed.vendors
-        if vendor.id in shown
     ]
     st.dataframe(
         pd.DataFrame(rows),

@@ -21,10 +21,9 @@ def page() -> None:
     """Draw the page."""
     current = view()
     st.title("Export")
-    shown = {vendor.id for vendor in current.shown}
-    everyone = st.toggle("All vendors, not only the kinds chosen in the sidebar", key="everyone", bind="query-params")
-    selected = None if everyone else shown
-    count = len(current.evaluation.vendors) if everyone else len(shown)
+    if st.toggle("All vendors, not only the kinds chosen in the sidebar", key="everyone", bind="query-params"):
+        current = current.including(current.everyone)
+    count = len(current.evaluation.vendors)
     st.caption(
         f"{count} vendors, scored as of {plain(current.evaluation.as_of)} under rules "
         f"`{current.evaluation.rules_hash[:12]}`. Same evidence, same time and same rules give the same bytes."
@@ -36,7 +35,7 @@ def page() -> None:
             st.caption(DESCRIPTIONS.get(name, ""))
             st.download_button(
                 f"Download .{name}",
-                data=lambda name=name: render(current.evaluation, name, vendors=selected),  # type: ignore[misc]
+                data=lambda name=name: render(current.evaluation, name),  # type: ignore[misc]
                 file_name=f"scorecard.{name}",
                 mime=MEDIA_TYPES[name],
                 on_click="ignore",

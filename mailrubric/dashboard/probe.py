@@ -38,7 +38,7 @@ def page() -> None:
         "Measures what the servers do: the SMTP session, TLS, certificates, DNS policy, API and status page. "
         "Polite by design: few connections, no mail is sent, and a server that says 421 is left alone."
     )
-    options = [vendor.id for vendor in current.evaluation.vendors]
+    options = current.everyone
     chosen = st.multiselect(
         "Vendors",
         options,

@@ -8,7 +8,7 @@ import streamlit as st
 from mailrubric.dashboard import charts, pages
 from mailrubric.dashboard.state import CATEGORY_NAMES, View, view
 from mailrubric.dashboard.text import plain
-from mailrubric.display import interval
+from mailrubric.display import interval, points
 from mailrubric.scoring.evaluation import VendorScore
 
 
@@ -64,14 +64,14 @@ def _headline(
         st.metric("Failed a gate", len(failed), border=True)
         everyone = [*ranked, *insufficient, *failed]
         coverage = sum(vendor.coverage for vendor in everyone) / len(everyone)
-        st.metric("Mean coverage", f"{coverage:.0f} %", border=True)
+        st.metric("Mean coverage", f"{points(coverage)} %", border=True)
     if ranked:
         first = ranked[0]
-        sentence = f"**{plain(first.name)}** leads with {first.score:.1f} points"
+        sentence = f"**{plain(first.name)}** leads with {points(first.score)} points"
         if len(ranked) > 1:
             second = ranked[1]
             overlap = second.high > first.low
-            sentence += f", ahead of **{plain(second.name)}** with {second.score:.1f}"
+            sentence += f", ahead of **{plain(second.name)}** with {points(second.score)}"
             sentence += (
                 ". Their intervals overlap, so what is still unknown could turn this round."
                 if overlap
@@ -157,7 +157,7 @@ def _failed(current: View, failed: list[VendorScore]) -> None:
     st.caption("These are not ranked, whatever their score.")
     for vendor in failed:
         reasons = "; ".join(plain(gate.reason) for gate in vendor.gates if gate.status == "fail")
-        score = "unknown" if vendor.score is None else f"{vendor.score:.1f}"
+        score = points(vendor.score)
         st.markdown(f":material/block: **{plain(vendor.name)}** (score {score}): {reasons}")
 
 

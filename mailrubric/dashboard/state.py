@@ -16,7 +16,7 @@ import streamlit as st
 
 from mailrubric.catalogue.catalogue import Catalogue
 from mailrubric.catalogue.load import CatalogueError
-from mailrubric.catalogue.models import Weights
+from mailrubric.catalogue.models import Vendor, Weights
 from mailrubric.dashboard.text import plain
 from mailrubric.evidence.store import Store, StoreError
 from mailrubric.scoring.evaluate import Table, tabulate, weigh
@@ -36,7 +36,7 @@ CRITERION_LIMIT = 20.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class View:
-    """One reader's choice and what it gives. ``shown``: the vendors of the chosen categories, in evaluation order."""
+    """One reader's choice and what it gives. ``evaluation`` is over the vendors of the chosen categories."""
 
     workspace: Workspace
     catalogue: Catalogue
@@ -45,7 +45,36 @@ class View:
     preset: str
     weights: Weights
     minimum_coverage: float
-    shown: tuple[VendorScore, ...]
+
+    @property
+    def shown(self) -> tuple[VendorScore, ...]:
+        """The vendors of the chosen categories, best first."""
+        return self.evaluation.vendors
+
+    @property
+    def everyone(self) -> list[str]:
+        """Ids of all vendors that may be looked at: those shown first, then the others by name."""
+        shown = [vendor.id for vendor in self.shown]
+        others = [
+            vendor
+            for vendor in self.catalogue.vendors.values()
+            if vendor.id not in shown and _wanted(self.catalogue, vendor)
+        ]
+        return shown + [vendor.id for vendor in sorted(others, key=lambda each: each.name.casefold())]
+
+    def including(self, vendor_ids: Sequence[str]) -> View:
+        """This view, with these vendors besides when they are of other categories."""
+        shown = tuple(vendor.id for vendor in self.shown)
+        more = tuple(name for name in vendor_ids if name in self.catalogue.vendors and name not in shown)
+        if not more:
+            return self
+        evaluation = weigh(
+            table(self.workspace, self.store, tuple(sorted({*shown, *more}))),
+            preset=None if self.preset == NO_PRESET else self.preset,
+            weights=self.weights,
+            minimum_coverage=self.minimum_coverage,
+        )
+        return dataclasses.replace(self, evaluation=evaluation)
 
     @property
     def evaluated_at(self) -> datetime.datetime:
@@ -78,14 +107,19 @@ def _store(url: str) -> Store:
     return Store(url)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Scoring…")
+@st.cache_resource(max_entries=12, show_spinner="Scoring…")
 def _table(
-    directory: str, fingerprint: tuple[tuple[str, int, int], ...], evidence: tuple[int, int], hour: datetime.datetime
+    directory: str,
+    fingerprint: tuple[tuple[str, int, int], ...],
+    evidence: tuple[int, int],
+    hour: datetime.datetime,
+    vendors: tuple[str, ...],
 ) -> Table:
     # Scored as of the moment that the evidence changed or the hour did: every page and rerun then shows the same.
     workspace = _workspace(directory, fingerprint)
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    return tabulate(workspace.catalogue(), _store(workspace.store_url()).observations(), as_of=max(now, hour))
+    observations = _store(workspace.store_url()).observations()
+    return tabulate(workspace.catalogue(), observations, as_of=max(now, hour), vendors=vendors)
 
 
 def load() -> tuple[Workspace, Catalogue, Store]:
@@ -110,10 +144,13 @@ def load() -> tuple[Workspace, Catalogue, Store]:
     return workspace, catalogue, store
 
 
-def table(workspace: Workspace, store: Store) -> Table:
-    """The scored cells, cached until a file or the evidence changes, or the hour does."""
+def table(workspace: Workspace, store: Store, vendors: tuple[str, ...]) -> Table:
+    """The scored cells of these vendors, cached until a file or the evidence changes, or the hour does.
+
+    As on the command line, a vendor is ranked among those that were chosen.
+    """
     hour = datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecond=0)
-    return _table(str(workspace.directory), workspace.fingerprint(), store.revision(), hour)
+    return _table(str(workspace.directory), workspace.fingerprint(), store.revision(), hour, vendors)
 
 
 def _set_weights(catalogue: Catalogue, preset: str) -> None:
@@ -193,23 +230,29 @@ def view() -> View:
             100.0,
         )
         st.button("Reset weights", icon=":material/restart_alt:", on_click=_set_weights, args=(catalogue, preset))
-    evaluation = weigh(
-        table(workspace, store),
-        preset=None if preset == NO_PRESET else preset,
-        weights=weights,
-        minimum_coverage=minimum_coverage,
-    )
     chosen = {name for name in categories if name in CATEGORY_NAMES} or set(CATEGORY_NAMES)
+    vendors = tuple(
+        vendor.id for vendor in catalogue.vendors.values() if vendor.category in chosen and _wanted(catalogue, vendor)
+    )
     return View(
         workspace=workspace,
         catalogue=catalogue,
         store=store,
-        evaluation=evaluation,
         preset=preset,
         weights=weights,
         minimum_coverage=minimum_coverage,
-        shown=tuple(vendor for vendor in evaluation.vendors if vendor.category in chosen),
+        evaluation=weigh(
+            table(workspace, store, vendors),
+            preset=None if preset == NO_PRESET else preset,
+            weights=weights,
+            minimum_coverage=minimum_coverage,
+        ),
     )
+
+
+def _wanted(catalogue: Catalogue, vendor: Vendor) -> bool:
+    """Lab servers never stand beside real platforms."""
+    return not vendor.lab or all(other.lab for other in catalogue.vendors.values())
 
 
 def _weight_sliders(catalogue: Catalogue, preset: str) -> Weights:

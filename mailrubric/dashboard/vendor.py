@@ -9,7 +9,7 @@ from mailrubric.causes import explain
 from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import CATEGORY_NAMES, View, find, view
 from mailrubric.dashboard.text import link, plain
-from mailrubric.display import age_words, value_words
+from mailrubric.display import age_words, interval, points, value_words
 from mailrubric.scoring.evaluation import Cell, VendorScore
 from probes.model import ROLES
 
@@ -19,20 +19,19 @@ KIND_COLOURS = {"measured": "green", "claimed": "blue", "reviewed": "violet", "s
 def page() -> None:
     """Draw the page."""
     current = view()
-    options = [vendor.id for vendor in current.evaluation.vendors]
+    options = current.everyone
     if not options:
         st.info("There is no vendor yet. `mailrubric new vendor ID` writes a profile to start from.")
         return
-    first = current.shown[0].id if current.shown else options[0]
     chosen = st.selectbox(
         "Vendor",
         options,
-        index=options.index(first),
         format_func=current.name,
         key="vendor",
         bind="query-params",
         label_visibility="collapsed",
     )
+    current = current.including([chosen])
     scores = find(current.evaluation, [chosen])
     if not scores:
         st.info("That vendor is not in this workspace. Choose another.")
@@ -77,9 +76,9 @@ def page() -> None:
 def _figures(vendor: VendorScore) -> None:
     with st.container(horizontal=True):
         st.metric("Rank", "none" if vendor.rank is None else vendor.rank, border=True)
-        st.metric("Score", "unknown" if vendor.score is None else f"{vendor.score:.1f}", border=True)
-        st.metric("Interval", f"{vendor.low:.0f} – {vendor.high:.0f}", border=True)
-        st.metric("Coverage", f"{vendor.coverage:.0f} %", border=True)
+        st.metric("Score", points(vendor.score), border=True)
+        st.metric("Interval", interval(vendor.low, vendor.high), border=True)
+        st.metric("Coverage", f"{points(vendor.coverage)} %", border=True)
         provisional = sum(gate.status == "provisional" for gate in vendor.gates)
         failed = sum(gate.status == "fail" for gate in vendor.gates)
         gates = f"{failed} failed" if failed else f"{provisional} provisional" if provisional else "all pass"
@@ -98,10 +97,10 @@ def _criteria(current: View, vendor: VendorScore) -> None:
         if not group.applicable:
             st.caption(f"{plain(group.title)}: not applicable to this kind of platform.")
             continue
-        score = "unknown" if group.score is None else f"{group.score:.0f}"
+        score = points(group.score)
         title = (
-            f"**{plain(group.title)}** · score {score} · weight {group.weight:.1f} % · "
-            f"coverage {group.coverage:.0f} % · contributes {group.contribution:.1f} points"
+            f"**{plain(group.title)}** · score {score} · weight {points(group.weight)} % · "
+            f"coverage {points(group.coverage)} % · contributes {points(group.contribution)} points"
         )
         with st.expander(title, expanded=group.score is not None and group.coverage > 0):
             for cell in cells:
@@ -122,7 +121,7 @@ def _cell(question: str, cell: Cell) -> None:
             st.badge(cell.kind or "", color=KIND_COLOURS.get(cell.kind or "", "gray"))  # type: ignore[arg-type]
             if cell.grade == "unverified":
                 st.badge("unverified", color="orange")
-            st.badge(f"{cell.score:.0f} of 100", color="primary")
+            st.badge(f"{points(cell.score)} of 100", color="primary")
     notes = []
     if cell.score is None:
         why = explain(cell.cause or "no_evidence")
@@ -136,7 +135,7 @@ def _cell(question: str, cell: Cell) -> None:
         if cell.observed:
             notes.append(plain(age_words(cell.age_days, cell.observed)))
         if cell.low < cell.score - 0.5 or cell.high > cell.score + 0.5:
-            notes.append(f"could be worth {cell.low:.0f} to {cell.high:.0f}")
+            notes.append(f"could be worth {interval(cell.low, cell.high)}")
     if cell.detail:
         notes.append(plain(cell.detail, 300))
     st.caption(" · ".join(notes))
