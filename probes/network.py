@@ -322,7 +322,7 @@ class Network:
     @property
     def ehlo_name(self) -> str:
         """How to introduce ourselves in EHLO: the configured name, else this machine's own when it is a full one, else
-        "" (then ``own_literal`` of the connection is due, RFC 5321 §4.1.4)."""
+        "" (then an address literal of ``Connection.local_address`` is due, RFC 5321 §4.1.4)."""
         if self.options.ehlo_name:
             return self.options.ehlo_name
         name = socket.gethostname()
