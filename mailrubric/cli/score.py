@@ -69,8 +69,8 @@ def explain(
     if json:
         import dataclasses
 
-        from mailrubric.cli.findings import ways_json
         from mailrubric.export.document import scorecard
+        from mailrubric.findings import ways_json
 
         document = scorecard(dataclasses.replace(scored.evaluation, vendors=(line,)), evidence=True)
         print_json(
@@ -141,9 +141,9 @@ def _show_rules(scored: Scored) -> None:
 
 
 def _show_vendor(scored: Scored, vendor: VendorScore) -> None:
-    from mailrubric.cli.findings import ways
     from mailrubric.display import interval, points, tenths
     from mailrubric.export.tables import STATUS_WORDS
+    from mailrubric.findings import ways
 
     evaluation = scored.evaluation
     _show_rules(scored)

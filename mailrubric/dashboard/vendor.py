@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -10,6 +12,7 @@ from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import CATEGORY_NAMES, View, find, view
 from mailrubric.dashboard.text import link, plain
 from mailrubric.display import age_words, interval, points, value_words
+from mailrubric.findings import ways
 from mailrubric.scoring.evaluation import Cell, VendorScore
 from probes.model import ROLES
 
@@ -92,6 +95,12 @@ def _criteria(current: View, vendor: VendorScore) -> None:
         alt="Score of each group of criteria with its interval",
     )
     infos = {info.id: info for info in current.evaluation.criteria}
+    found = ways(current.catalogue, vendor)
+    if found:
+        with st.expander(f"What would find out more ({points(sum(way.weight for way in found))} % is unknown)"):
+            for way in found:
+                questions = ", ".join(way.criteria)
+                st.markdown(f"**{points(way.weight)} %** {plain(way.sentence)}  \n:small[{plain(questions, 400)}]")
     for group in vendor.groups:
         cells = [cell for cell in vendor.cells if infos[cell.criterion].group == group.id]
         if not group.applicable:
@@ -125,7 +134,9 @@ def _cell(question: str, cell: Cell) -> None:
     notes = []
     if cell.score is None:
         why = explain(cell.cause or "no_evidence")
-        notes.append(f"{plain(why.sentence)} {plain(why.advice)}")
+        # What to do about nothing being recorded stands once, above; it differs by where the value would come from.
+        advice = "" if cell.cause in (None, "no_evidence") else f" {plain(why.advice)}"
+        notes.append(plain(why.sentence) + advice)
     else:
         notes.append(f"contributes {cell.contribution or 0:.2f} points (weight {cell.weight:.2f} %)")
         if cell.source.startswith("http"):
@@ -160,6 +171,7 @@ def _conversations(current: View, vendor: VendorScore) -> None:
         st.subheader("Conversation")
         _transcript(report["transcript"])
     with right:
+        _certificate(report["measurements"])
         st.subheader("Measurements")
         units = current.catalogue.metrics
         frame = pd.DataFrame(
@@ -178,6 +190,24 @@ def _conversations(current: View, vendor: VendorScore) -> None:
             }
         )
         st.dataframe(frame, hide_index=True, height=560, alt="Metrics measured at this endpoint")
+
+
+def _certificate(measurements: list[dict[str, Any]]) -> None:
+    values = {str(row["metric"]): row["value"] for row in measurements if str(row["metric"]).startswith("certificate.")}
+    if values.get("certificate.days_left") is None:
+        return
+    st.subheader("Certificate")
+    days = float(values["certificate.days_left"])
+    lines = {
+        "For": value_words(values.get("certificate.subject_names")),
+        "Issued by": value_words(values.get("certificate.issuer")),
+        "Valid": f"{value_words(days, 'd')} more" if days >= 0 else f"expired {value_words(-days, 'd')} ago",
+        "Leads to a trusted authority": value_words(values.get("certificate.trusted")),
+        "Is for this host": value_words(values.get("certificate.name_matches")),
+        "Key": f"{value_words(values.get('certificate.key_type'))}, {value_words(values.get('certificate.key_bits'))} bit",
+        "Signature": value_words(values.get("certificate.signature_algorithm")),
+    }
+    st.markdown("  \n".join(f"{name}: **{plain(text, 300)}**" for name, text in lines.items()))
 
 
 def _transcript(steps: list[dict[str, object]]) -> None:
