@@ -221,6 +221,8 @@ class Case:
     ``script`` None: nobody serves (``listening`` says how). ``place``: where the fault is; "" for a server without one.
     ``causes``: for the metrics that can no longer be observed. ``instead``: metrics whose value the fault itself shows.
     ``side``: causes that are allowed besides for what is observed on further connections.
+
+    ``later``: what further connections get instead; then the fault is there, and the main conversation is spared.
     """
 
     target: Target
@@ -233,14 +235,16 @@ class Case:
     listening: str = "yes"
     reached_after: frozenset[str] = frozenset()
     """Stages after the place that the conversation reaches in spite of the fault."""
+    later: Script | None = None
 
     @property
     def name(self) -> str:
         """Such as ``reset at greeting``."""
-        return f"{self.fault} at {self.place}" if self.place else self.fault
+        name = f"{self.fault} at {self.place}" if self.place else self.fault
+        return f"{name} of later connections" if self.later else name
 
     def reached(self, stage: str) -> bool:
-        """Whether the main conversation gets past this stage."""
+        """Whether the conversation that meets the fault gets past this stage."""
         if not self.place or stage in self.reached_after:
             return True
         if self.place == MAIL:
@@ -264,6 +268,14 @@ def cases(target: Target) -> Iterator[Case]:
         for fault, script in _faults_at(target, place).items():
             yield _case(target, place, fault, script)
     yield from _whole_servers(target)
+    if target.mode == "none":
+        return
+    for place in (GREETING, HANDSHAKE) if target.mode == "starttls" else (HANDSHAKE,):
+        for fault, script in _faults_at(target, place).items():
+            # (An alert that refuses the parameters is an answer about the version that was offered.)
+            if fault != "TLS alert":
+                case = _case(target, place, fault, script)
+                yield dataclasses.replace(case, script=target.script(), later=case.script, instead={})
 
 
 def _faults_at(target: Target, place: str) -> dict[str, Script]:
