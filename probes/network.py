@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from probes.addresses import IPAddress, blocked_reason, host_name, literal
 from probes.connection import Connection, TLSSession, connect, tls_context
-from probes.model import Cause, Endpoint, Step, Unmeasured
+from probes.model import WEB_ROLES, Cause, Endpoint, Step, Unmeasured
 from probes.replies import printable
 from probes.resolver import Answer, Resolver
 
@@ -59,7 +59,8 @@ class Limits:
     """All caps in one place. Times in seconds, sizes in bytes.
 
     ``connections_per_address``, ``concurrent_per_address`` and ``spacing_mx`` count per address **and port**: a port is
-    a service of its own, and a provider's 587, 465 and 25 often share one address.
+    a service of its own, and a provider's 587, 465 and 25 often share one address. For HTTP they count per host name
+    besides: thousands of status pages and APIs stand behind one address of a content delivery network.
     """
 
     deadline: float = 30.0
@@ -132,7 +133,7 @@ class Surroundings:
         self.options = options
         self.resolver = Resolver(options.resolver, options.limits.dns_timeout)
         self._port_25_references = port_25_references
-        self._places: dict[tuple[str, int], _Place] = {}
+        self._places: dict[tuple[str, int, str], _Place] = {}
         self._stopped: set[tuple[str, int]] = set()
         self._contexts: dict[str, Any] = {}
         self._port_25: asyncio.Task[bool] | None = None
@@ -148,11 +149,11 @@ class Surroundings:
         """The client context of all handshakes of this run."""
         return self.cached("tls_context", tls_context)
 
-    def place(self, address: str, port: int, concurrent: int) -> _Place:
-        """The record of our manners at this address and port."""
-        if (address, port) not in self._places:
-            self._places[address, port] = _Place(asyncio.Semaphore(concurrent))
-        return self._places[address, port]
+    def place(self, address: str, port: int, concurrent: int, site: str = "") -> _Place:
+        """The record of our manners at this address and port; ``site``: the host name, where an address houses many."""
+        if (address, port, site) not in self._places:
+            self._places[address, port, site] = _Place(asyncio.Semaphore(concurrent))
+        return self._places[address, port, site]
 
     def stop(self, address: str, port: int) -> None:
         """This address said 421: no more connections to it in this run. A private address (a lab) may house several
@@ -345,7 +346,7 @@ class Network:
                 known = self._unreachable[host, port]
                 raise Unmeasured(known.cause, known.detail)
             if host in self._pinned:
-                return await self._dial(self._pinned[host], port)
+                return await self._dial(host, self._pinned[host], port)
             try:
                 return await self._dial_first(host, port)
             except Unmeasured as problem:
@@ -358,7 +359,7 @@ class Network:
         addresses = await self._addresses(host)
         for address in addresses:
             try:
-                connection = await self._dial(address, port)
+                connection = await self._dial(host, address, port)
             except Unmeasured as problem:
                 if problem.cause is Cause.DEADLINE_EXCEEDED and not problems:
                     raise
@@ -379,12 +380,15 @@ class Network:
                 raise Unmeasured(Cause.PORT_BLOCKED_LOCALLY, "no connection to port 25 of any host works from here")
         raise Unmeasured(first.cause, first.detail)
 
-    async def _dial(self, address: IPAddress, port: int) -> Connection:
+    async def _dial(self, host: str, address: IPAddress, port: int) -> Connection:
         text = str(address)
         limits = self.options.limits
         mx = self.endpoint.role == "mx"
         place = self.surroundings.place(
-            text, port, limits.concurrent_per_address_mx if mx else limits.concurrent_per_address
+            text,
+            port,
+            limits.concurrent_per_address_mx if mx else limits.concurrent_per_address,
+            host.lower() if self.endpoint.role in WEB_ROLES or port == 443 else "",
         )
         self.address = text
         await self._before_deadline(place.turns.acquire(), f"waiting for our turn at {text} port {port}")

@@ -204,7 +204,8 @@ def _certificate(measurements: list[dict[str, Any]]) -> None:
         "Valid": f"{value_words(days, 'd')} more" if days >= 0 else f"expired {value_words(-days, 'd')} ago",
         "Leads to a trusted authority": value_words(values.get("certificate.trusted")),
         "Is for this host": value_words(values.get("certificate.name_matches")),
-        "Key": f"{value_words(values.get('certificate.key_type'))}, {value_words(values.get('certificate.key_bits'))} bit",
+        "Key": value_words(values.get("certificate.key_type")),
+        "Key size": value_words(values.get("certificate.key_bits"), "bit"),
         "Signature": value_words(values.get("certificate.signature_algorithm")),
     }
     st.markdown("  \n".join(f"{name}: **{plain(text, 300)}**" for name, text in lines.items()))

@@ -5,7 +5,12 @@ from probes.model import Cause
 
 
 def test_every_cause_of_a_probe_and_of_scoring_is_explained():
-    assert set(EXPLANATIONS) == {cause.value for cause in Cause} | {"no_evidence", "no_document", "outdated", "unscored"}
+    assert set(EXPLANATIONS) == {cause.value for cause in Cause} | {
+        "no_evidence",
+        "no_document",
+        "outdated",
+        "unscored",
+    }
 
 
 @pytest.mark.parametrize("cause", sorted(EXPLANATIONS))

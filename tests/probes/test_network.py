@@ -1157,3 +1157,34 @@ async def _http2_server() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+
+
+async def test_many_sites_behind_one_address_have_limits_of_their_own():
+    from probes.model import Endpoint
+    from probes.network import Limits, Network, Options, Surroundings
+
+    async def hang_up(_reader: object, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    options = Options(limits=Limits(connections_per_address=2), allow_private=True)
+    surroundings = Surroundings(options)
+
+    async def dials(role: str, host: str) -> int:
+        endpoint = Endpoint(role, host=host, port=port, url=f"http://{host}:{port}/" if role == "status" else "")
+        network = Network(endpoint, options, surroundings)
+        made = 0
+        with contextlib.suppress(Unmeasured):
+            while made < 4:
+                await (await network.dial(host, port)).close()
+                made += 1
+        return made
+
+    async with server:
+        # Names below localhost are this machine's (RFC 6761 §6.3).
+        assert await dials("status", "one.localhost") == 2
+        assert await dials("status", "two.localhost") == 2
+        assert await dials("submission", "three.localhost") == 2
+        assert await dials("submission", "four.localhost") == 0
+    await surroundings.close()
