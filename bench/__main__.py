@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 TITLES = {
-    "probe": "One endpoint, whole process: versions and certificate, against SSLyze with the same findings",
+    "probe": "One endpoint, whole process: versions and certificate, against SSLyze with the same findings "
+    "(SSLyze finds versions by trying their cipher suites, so it learns those too)",
     "endpoints": "Many endpoints at once, full reports, one process",
     "scoring": "Scoring",
 }

@@ -9,6 +9,8 @@ a little: each real connection would cost one round trip more.
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 
 
@@ -61,4 +63,6 @@ async def serve(port: int, host: str, target: int, round_trip_ms: float) -> None
 
 
 if __name__ == "__main__":
+    # Ended by a signal, at once: nobody is interested in what was still under way.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     asyncio.run(serve(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
