@@ -84,9 +84,10 @@ def dashboard(workspace: Path) -> Iterator[str]:
     assert "Traceback" not in text, text
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Debian's Chromium."""
+    """Debian's Chromium. Not for the whole session: while Playwright is there, an event loop is running in this thread,
+    and asyncio's tests that come later in the same process can't start theirs."""
     program = needs.require("chromium", "chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     with playwright.sync_playwright() as driver:
