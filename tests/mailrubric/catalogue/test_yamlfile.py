@@ -276,13 +276,13 @@ for name, content in bombs.items():
         content = content[: 1 << 20]
     best = 9.0
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             read(content)
             said = ""
         except YAMLFault as error:
             said = error.message
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
     tracemalloc.start()
     try:
         read(content)
@@ -328,9 +328,9 @@ def test_a_huge_scalar_is_read_fast_and_stays_text(content):
 
     best = 9.0
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         data = read(content).data
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
     assert isinstance(data["a"], str)
     assert best < 0.1
 
