@@ -41,14 +41,14 @@ def _browse(current: View) -> None:
     chosen = st.selectbox(
         "Group",
         list(groups),
-        format_func=lambda name: f"{groups[name].title} ({points(shares[name])} %)",
+        format_func=lambda name: groups[name].title,
         key="group",
         bind="query-params",
     )
     if chosen not in groups:
         chosen = next(iter(groups))
-    if groups[chosen].description:
-        st.markdown(plain(groups[chosen].description))
+    description = f"{plain(groups[chosen].description)} " if groups[chosen].description else ""
+    st.markdown(f"{description}This group has {points(shares[chosen])} % of all weight.")
     infos = {info.id: info for info in current.evaluation.criteria}
     for criterion in current.catalogue.criteria_in(chosen):
         info = infos[criterion.id]
