@@ -150,14 +150,14 @@ def group_scores(vendors: Sequence[VendorScore]) -> go.Figure:
     return _layout(figure, round(rows), legend=len(vendors) > 1)
 
 
-def value_function(points: Sequence[tuple[float, float]], unit: str, *, log: bool) -> go.Figure:
+def value_function(ends: Sequence[tuple[float, float]], unit: str, *, log: bool) -> go.Figure:
     """A numeric value function as a curve from value to score."""
     colours = palette()
     figure = go.Figure(
         go.Scatter(
-            x=[value for value, _ in points],
-            y=[score for _, score in points],
-            mode="lines+markers",
+            x=[value for value, _ in ends],
+            y=[score for _, score in ends],
+            mode="lines" if len(ends) > 12 else "lines+markers",
             line_color=colours.score,
             hovertemplate="%{x:g} → %{y:.0f}<extra></extra>",
         )
