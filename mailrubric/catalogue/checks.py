@@ -301,13 +301,19 @@ def _condition_findings(name: str, value: Any, quantity: _Quantity, at: Location
 def fact_findings(name: str, fact: Fact, at: Location, known: Known, today: datetime.date) -> Iterator[Finding]:
     """Faults of one fact of a profile."""
     yield from _date_findings(fact.as_of, (*at, "as_of"), today)
+    yield from source_findings(fact.source, (*at, "source"))
+    yield from source_findings(fact.via, (*at, "via"))
     if fact.document:
         yield from url_findings(fact.document, (*at, "document"))
     for key, others in (("also", fact.also), ("disputed", fact.disputed)):
         for index, other in enumerate(others):
             yield from _date_findings(other.as_of, (*at, key, index, "as_of"), today)
+            yield from source_findings(other.source, (*at, key, index, "source"))
             if key == "disputed" and other.value is None:
                 yield Finding((*at, key, index), "a source that disagrees needs its value")
+            elif key == "disputed" and _same(other.value, fact.value):
+                message = "this source says the same; put it under also"
+                yield Finding((*at, key, index, "value"), message, "warning")
     declaration = known.facts.get(name)
     if declaration is None:
         if known.complete and name not in known.doubtful:
@@ -317,6 +323,13 @@ def fact_findings(name: str, fact: Fact, at: Location, known: Known, today: date
     for key, others in (("also", fact.also), ("disputed", fact.disputed)):
         for index, other in enumerate(others):
             yield from _other_value_findings(other, declaration, (*at, key, index, "value"))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two stated values are one: ``true`` is not 1, and a set has no order."""
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return sorted(map(str, one)) == sorted(map(str, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def _other_value_findings(other: OtherValue, declaration: FactDeclaration, at: Location) -> Iterator[Finding]:
@@ -363,12 +376,14 @@ _STATED = {
 def plan_findings(plan: Plan, at: Location, today: datetime.date) -> Iterator[Finding]:
     """Faults of one price plan."""
     yield from _date_findings(plan.as_of, (*at, "as_of"), today)
+    yield from source_findings(plan.source, (*at, "source"))
 
 
 def endpoint_findings(endpoint: EndpointBase, at: Location, today: datetime.date) -> Iterator[Finding]:
     """Faults of one endpoint."""
     if endpoint.as_of is not None:
         yield from _date_findings(endpoint.as_of, (*at, "as_of"), today)
+    yield from source_findings(endpoint.source, (*at, "source"))
     match endpoint:
         case MailEndpoint():
             yield from _host_findings(endpoint.host, (*at, "host"))
@@ -436,6 +451,15 @@ def _is_address(name: str) -> bool:
     return True
 
 
+_WITH_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*@")
+
+
+def source_findings(source: str, at: Location) -> Iterator[Finding]:
+    """Faults of where something was read: any words will do, but no address with a password in it."""
+    if _WITH_PASSWORD.search(source):
+        yield Finding(at, "must not hold a user name or password")
+
+
 def url_findings(url: str, at: Location) -> Iterator[Finding]:
     """Faults of a web address: only http and https, a host, no password, nothing that cannot stand in a URL."""
     fault = ""
@@ -451,7 +475,7 @@ def url_findings(url: str, at: Location) -> Iterator[Finding]:
             fault = "has no valid host"
         elif parts.username is not None or parts.password is not None:
             fault = "must not hold a user name or password"
-        elif not url.isprintable() or " " in url:
+        elif not url.isprintable() or any(character in url for character in ' <>"'):
             fault = "holds a space or a character that does not belong in an address"
     if fault:
         yield Finding(at, fault)

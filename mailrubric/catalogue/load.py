@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -22,6 +22,7 @@ from mailrubric.catalogue.messages import (
     Finding,
     Problem,
     findings_of,
+    listed,
     order,
     place,
     shown,
@@ -166,7 +167,7 @@ def parse_criteria(text: bytes, name: str, context: Catalogue) -> tuple[Criteria
     file = _parse(lambda: yamlfile.read(text), Path(simple or "criteria.yaml"), _always("criteria"))
     facts = dict(context.facts)
     doubtful: set[str] = set()
-    _declare(file, facts, doubtful)
+    _declare(file, facts, doubtful, context.facts)
     known = checks.Known(context.metrics, facts, doubtful=doubtful)
     file.findings += _duplicates_inside(file)
     file.findings += _criteria_findings(file, known)
@@ -478,8 +479,9 @@ def _assemble(layers: Sequence[_Layer]) -> tuple[Catalogue, list[Problem]]:
     doubtful: set[str] = set()
     for layer in layers:
         _cross_file_duplicates(layer)
+        earlier = dict(facts)
         for file in layer.files:
-            _declare(file, facts, doubtful)
+            _declare(file, facts, doubtful, earlier)
             match file.model:
                 case CriteriaFile():
                     catalogue = overlay(catalogue, file.model, file.path)
@@ -519,17 +521,37 @@ def _assemble(layers: Sequence[_Layer]) -> tuple[Catalogue, list[Problem]]:
     return dataclasses.replace(catalogue, warnings=warnings), problems
 
 
-def _declare(file: _File, facts: dict[str, FactDeclaration], doubtful: set[str]) -> None:
-    """Note the facts that a criteria file declares, and the names in the parts of it that are at fault."""
+def _declare(
+    file: _File, facts: dict[str, FactDeclaration], doubtful: set[str], earlier: Mapping[str, FactDeclaration]
+) -> None:
+    """Note the facts that a criteria file declares, and the names in the parts of it that are at fault.
+
+    ``earlier``: what the folders before this one declare. Their criteria and profiles rely on it, so that it may be
+    said again or given further levels, but not be made something else; the fault is told here and not at each of them.
+    """
     if file.kind != "criteria":
         return
-    facts.update(file.declarations())
+    for name, declaration in file.declarations():
+        before = earlier.get(name)
+        if before is not None and not _agree(declaration, before):
+            meant = " in ".join(filter(None, (before.type, before.unit)))
+            levels = f" of {listed(before.levels, 'and')}" if before.levels else ""
+            message = f"this fact is declared already, as {meant}{levels}; give yours another name"
+            file.findings.append(Finding(("facts", name), message, of_key=True))
+        else:
+            facts[name] = declaration
     if file.model is None:
         doubtful.update(name for name in file.part("facts", dict) if name not in facts)
         entries = [file.part("group", dict), *file.part("criteria", list)]
         doubtful.update(
             entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)
         )
+
+
+def _agree(declaration: FactDeclaration, before: FactDeclaration) -> bool:
+    """Whether everything that goes by the earlier declaration can go by this one."""
+    same = (declaration.type, declaration.unit) == (before.type, before.unit)
+    return same and set(before.levels) <= set(declaration.levels)
 
 
 def _cross_file_duplicates(layer: _Layer) -> None:
@@ -604,6 +626,9 @@ def _weights_findings(weights: Weights, catalogue: Catalogue, known: checks.Know
         yield Finding(("groups",), "the weights of all groups are 0", of_key=True)
     for identifier, weight in groups.items():
         criteria = catalogue.criteria_in(identifier)
+        touched = identifier in weights.groups or any(item.id in weights.criteria for item in criteria)
+        if not touched and not any(item.weight for item in criteria):
+            continue  # the fault is the group's own, and told there
         if weight and criteria and not any(weights.criteria.get(item.id, item.weight) for item in criteria):
             message = f"the weights of all criteria of the group {identifier} are 0; give the group itself the weight 0"
             yield Finding(("criteria",), message, of_key=True)

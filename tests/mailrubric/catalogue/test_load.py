@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailrubric.catalogue.load import CatalogueError, check, examine, known_metrics, load, save_criteria
+from mailrubric.catalogue.load import CatalogueError, check, examine, known_metrics, load, parse_criteria, save_criteria
 from mailrubric.catalogue.models import MXEndpoint, Vendor
 from probes import registry
 from probes.model import Endpoint
@@ -32,6 +32,9 @@ criteria:
 - {{id: {criterion}, question: "?", from: {{fact: dedicated_ip}}, score: {{yes: {yes}, no: 0}}, rationale: It matters.}}
 """
 ACME = "id: acme\nname: {name}\ncategory: esp\n"
+VENDOR_WITH_FACT = (
+    ACME.format(name="Acme") + "facts: {dedicated_ip: {value: true, source: https://a.example, as_of: 2026}}\n"
+)
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -179,6 +182,31 @@ def test_a_later_folder_extends_and_replaces_by_id(base, tmp_path):
     assert load([own, base]).vendors["acme"].name == "Acme"
 
 
+def test_a_later_folder_cannot_make_a_fact_something_else(base, tmp_path):
+    # Told once, where it is written, and not at every criterion and profile that goes by the earlier declaration.
+    write(base, vendors__acme=VENDOR_WITH_FACT)
+    text = OWN.format(group="own", weight=1, criterion="extra", yes=70)
+    wrong = "facts: {dedicated_ip: {type: number, meaning: M}, plan: {type: level, levels: [none, full], meaning: M}}\n"
+    own = write(tmp_path / "own", criteria__own=text.replace("criteria:", wrong + "criteria:"))
+    assert said([base, own]) == [
+        "own/criteria/own.yaml:2:9: facts.dedicated_ip: this fact is declared already, as boolean; give yours another "
+        "name",
+        "own/criteria/own.yaml:2:51: facts.plan: this fact is declared already, as level of none, some and full; give "
+        "yours another name",
+    ]
+    catalogue = load([base])
+    uploaded = (own / "criteria/own.yaml").read_bytes()
+    assert [problem.key for problem in parse_criteria(uploaded, "own.yaml", catalogue)[1]] == [
+        "facts.dedicated_ip",
+        "facts.plan",
+    ]
+    # Saying it again, or giving it one level more, takes nothing away from anybody.
+    more = wrong.replace("number", "boolean").replace("[none,", "[none, some,").replace("full]", "full, double]")
+    write(own, criteria__own=text.replace("criteria:", more + "criteria:"))
+    assert said([base, own]) == []
+    assert load([base, own]).facts["plan"].levels == ("none", "some", "full", "double")
+
+
 def test_what_is_laid_over_a_catalogue_is_what_a_later_folder_would_be(base, tmp_path):
     from mailrubric.catalogue.load import parse_criteria
 
@@ -284,6 +312,14 @@ def test_presets_leave_some_weight(base):
     ]
     write(base, presets__team="id: team\ntitle: T\ndescription: D\ncriteria: {own-ip: 0}\n")
     assert said([base]) == []
+    # A group whose own weights are all 0 is told of at its file alone: no preset that leaves it be can mend it.
+    write(
+        base, criteria__other=OWN.format(group="x", weight=1, criterion="y", yes=9).replace("from:", "weight: 0, from:")
+    )
+    assert said([base]) == [
+        "base/criteria/other.yaml:2:1: criteria: the weights of all criteria of this group are 0",
+        "base/criteria/other.yaml:3:34: warning: criteria[0].weight: this criterion counts for nothing; was that meant?",
+    ]
 
 
 def test_weights_over_all_groups_and_folders(base, tmp_path):
