@@ -10,9 +10,9 @@ from mailrubric.catalogue.models import Criterion
 from mailrubric.scoring.evaluation import Cell, VendorScore
 
 _LATER = {
-    "reviews": "add review evidence (none is stored yet)",
-    "survey": "run a survey (none is stored yet)",
-    "trial": "try it out by hand (no trial is stored yet)",
+    "reviews": "review evidence would answer it (this version cannot record any yet)",
+    "survey": "a survey would answer it (this version cannot record one yet)",
+    "trial": "a trial by hand would answer it (this version cannot record one yet)",
     "price": "add plans with prices to the vendor's profile",
 }
 
@@ -68,7 +68,8 @@ def _way(catalogue: Catalogue, vendor: str, criterion: Criterion, cell: Cell) ->
             return (f"{again}: {command}", command)
         if not source.fact:
             names = " or ".join(sorted(wanted)) or "probed"
-            return (f"add a {names} endpoint to vendors/{vendor}.yaml, then probe it", "")
+            article = "an" if names[0] in "aeiou" else "a"
+            return (f"add {article} {names} endpoint to vendors/{vendor}.yaml, then probe it", "")
     for kind, sentence in _LATER.items():
         if getattr(source, kind) and not source.fact:
             return (sentence, "")

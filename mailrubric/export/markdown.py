@@ -174,7 +174,7 @@ def _observation(item: Observation) -> str:
 
 
 def _name(vendor: VendorScore) -> str:
-    return escape(vendor.name) + (" (lab)" if vendor.lab else "")
+    return escape(vendor.name) + (" (lab)" if vendor.lab and not vendor.name.endswith("(lab)") else "")
 
 
 def _code(text: str) -> str:

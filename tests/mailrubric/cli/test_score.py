@@ -158,7 +158,9 @@ def test_explain_says_what_to_add_when_nothing_can_be_probed(call):
     text = call("explain", "acme-mail").out
     assert "endpoint to vendors/acme-mail.yaml, then probe it" in text
     assert "state in vendors/acme-mail.yaml, each with its source: " in text
-    assert "run a survey" in text
+    assert "add an api endpoint to vendors/acme-mail.yaml" in text
+    assert "add a submission endpoint to vendors/acme-mail.yaml" in text
+    assert "a survey would answer it" in text
 
 
 def test_explain_ranks_among_the_same_vendors_as_score(call):

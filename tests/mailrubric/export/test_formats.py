@@ -93,6 +93,14 @@ def test_every_format_names_the_rules_the_time_and_the_versions(name):
     assert "transactional" in text
 
 
+def test_a_lab_vendor_is_marked_once():
+    for name in ("Modern", "Modern (lab)"):
+        lines = [dataclasses.replace(line, name=name, lab=True) for line in evaluation().vendors]
+        text = render(dataclasses.replace(evaluation(), vendors=tuple(lines)), "md").decode()
+        assert "Modern (lab)" in text
+        assert "(lab) (lab)" not in text
+
+
 def test_every_format_has_a_media_type():
     assert set(MEDIA_TYPES) == set(FORMATS)
 
