@@ -70,7 +70,8 @@ bench: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	@$(BIN)/python -m mailrubric.catalogue.schema
-	@$(BIN)/mailrubric metrics --markdown > docs/metrics.md
+	@$(BIN)/mailrubric metrics --markdown > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md \
+		|| { rm -f docs/metrics.md.new; exit 1; }
 
 wheel: $(VENV)/.installed-dev
 	@rm -rf dist
