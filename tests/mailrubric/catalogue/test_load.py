@@ -318,7 +318,8 @@ def test_presets_leave_some_weight(base):
     )
     assert said([base]) == [
         "base/criteria/other.yaml:2:1: criteria: the weights of all criteria of this group are 0",
-        "base/criteria/other.yaml:3:34: warning: criteria[0].weight: this criterion counts for nothing; was that meant?",
+        "base/criteria/other.yaml:3:34: warning: criteria[0].weight: this criterion counts for nothing; was that "
+        "meant?",
     ]
 
 
