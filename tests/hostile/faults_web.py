@@ -161,8 +161,9 @@ def _malformed(scheme: str) -> Iterator[Case]:
         "endless chunk extension": (Send(start + b"Transfer-Encoding: chunked\r\n\r\n1;"), Flood(b"x" * 1024)),
     }
     for fault, script in long.items():
-        causes = TOO_LONG | NONSENSE
         alone = fault == "endless 100 Continue"
+        # That one keeps a slow machine busy until the time is up.
+        causes = TOO_LONG | NONSENSE | (IN_TIME if alone else frozenset())
         yield Case(fault, served(scheme, script), http=causes, status=causes, alone=alone)
     if scheme == "https":
         for fault in ("garbage", "endless line", "binary"):
@@ -201,7 +202,7 @@ def _odd(scheme: str) -> Iterator[Case]:
         "no page": json.dumps({**SUMMARY, "page": {}}).encode(),
     }
     for name, body in summaries.items():
-        yield answered(f"status page: {name}", response(body))
+        yield answered(f"status page: {name}", response(body), status=NONSENSE | TOO_LONG)
     for status in (b"404 Not Found", b"500 Internal Server Error", b"503 Service Unavailable"):
         yield answered(f"status {status.decode()}", response(status=status), _page(int(status[:3])))
     throttled = frozenset({Cause.THROTTLED})

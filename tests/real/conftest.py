@@ -77,9 +77,11 @@ Probe = Callable[..., reports.Reported]
 
 @pytest.fixture(scope="session")
 def probe(authority: Authority, resolver: str) -> Probe:
-    """Run ``mailrubric probe --target …`` with this run's resolver and authority."""
+    """Run ``mailrubric probe --target …`` with this run's resolver and authority. ``only``: these probes, for tests
+    that look at all that is reported."""
 
-    def run(target: str, *options: str, trust: bool = True) -> reports.Reported:
+    def run(target: str, *options: str, trust: bool = True, only: str = "") -> reports.Reported:
+        options = (*options, *(word for name in only.split() for word in ("--probe", name)))
         trusted = ("--ca", str(authority.file)) if trust else ()
         return reports.run(target, "--resolver", resolver, "--ehlo", "probe.example.test", *trusted, *options)
 

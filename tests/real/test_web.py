@@ -131,7 +131,7 @@ def test_redirect_from_http(services: dict[str, Service], probe: Probe) -> None:
 
 
 def test_plain_http_where_tls_is_due(services: dict[str, Service], probe: Probe) -> None:
-    reported = probe(url(services["plain"]))
+    reported = probe(url(services["plain"]), only="http tls certificate")
     assert reported.exit_code == 3
     assert set(reported.found.values()) == {Cause.TLS_HANDSHAKE_ERROR}
 
@@ -142,7 +142,7 @@ def test_tls_where_plain_http_is_due(services: dict[str, Service], probe: Probe)
 
 
 def test_nobody_there(probe: Probe) -> None:
-    reported = probe(url(Service.on(f"nobody.{DOMAIN}")))
+    reported = probe(url(Service.on(f"nobody.{DOMAIN}")), only="http tls certificate")
     assert reported.exit_code == 3
     assert set(reported.found.values()) == {Cause.CONNECTION_REFUSED}
 
