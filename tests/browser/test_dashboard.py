@@ -107,7 +107,7 @@ def test_a_preset_sets_the_weights(page, probed):
     page.wait_for_url(re.compile("preset="))
     _ready(page)
     slider = page.get_by_role("slider", name="Deliverability and sending")
-    assert float(slider.evaluate("each => each.getAttribute('aria-valuenow') ?? each.value")) == 18
+    assert float(slider.evaluate("each => each.getAttribute('aria-valuenow') ?? each.value")) == 15
 
 
 def test_a_vendor_shows_evidence_contradictions_and_the_conversation(page, probed):
