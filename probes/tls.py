@@ -4,8 +4,8 @@ The versions come from hand-made ClientHellos (``probes.hello``) with a falling 
 TLS library shape no answer. Suite, group and time come from the endpoint's one shared handshake.
 
 Connections, besides that handshake: at most five (one for each version, when the server's every answer decides only
-one), two for a server that speaks TLS 1.3 and 1.2 or TLS 1.2 alone. Two hellos are under way at once, on ``mx`` and
-after a failed handshake one.
+one) and a sixth to confirm a refusal (see below), two for a server that speaks TLS 1.3 and 1.2 or TLS 1.2 alone. Two
+hellos are under way at once, on ``mx`` and after a failed handshake one.
 
 What is evidence (RFC 5246 appendix E.1, RFC 8446 §4.1.3 and appendix D):
 
@@ -15,8 +15,14 @@ answer to a hello whose maximum is X                        it shows
 ServerHello with version Y                                  Y is accepted; nothing in (Y, X] is
 alert ``protocol_version``                                  nothing up to X is accepted
 alert ``handshake_failure`` or ``insufficient_security``    X is not accepted (with any suite we know)
+alert ``internal_error``, confirmed (see below)             X is not accepted
 any other alert, close, reset, silence, anything else       nothing: the version stays unknown, with a cause
 =========================================================  ==================================================
+
+OpenSSL 3 answers a hello of TLS 1.1 or older with ``internal_error`` when its security level leaves it no signature
+algorithm for them, which is the default of many mail and web servers. One such alert is a fault like any other; from a
+server that has answered another hello with a ServerHello, and that gives the same alert when asked again, it is a
+refusal.
 """
 
 from __future__ import annotations
@@ -106,6 +112,12 @@ class Versions:
     accepted: dict[Version, bool] = dataclasses.field(default_factory=dict)
     unknown: dict[Version, Unmeasured] = dataclasses.field(default_factory=dict)
     stopped: Unmeasured | None = None
+    answered: bool = False
+    """Whether a hello was answered with a ServerHello."""
+    internal_errors: set[Version] = dataclasses.field(default_factory=set)
+    """Versions whose hello met ``internal_error`` from a server that had answered another."""
+    refuses_so: bool = False
+    """Whether ``internal_error`` is how this server refuses: it said so twice to the same hello."""
 
     @property
     def seen(self) -> list[Version]:
@@ -119,7 +131,7 @@ class Versions:
                 if CODES[version] > CODES[maximum]:
                     detail = f"{version} in answer to a hello of at most {maximum}"
                     raise Unmeasured(Cause.PROTOCOL_ERROR, detail)
-                self.accepted[version] = True
+                self.accepted[version] = self.answered = True
                 self._refuse(CODES[version] + 1, CODES[maximum])
             case Alert(name="protocol_version"):
                 # A server that was seen to accept an older version contradicts itself: then only what is newer is out.
@@ -127,6 +139,11 @@ class Versions:
                 self._refuse(max(known) + 1 if known else 0, CODES[maximum])
             case Alert() if answer.name in _SUITE_REFUSED:
                 self._refuse(CODES[maximum], CODES[maximum])
+            case Alert(name="internal_error") if self.answered:
+                if maximum in self.internal_errors or self.refuses_so:
+                    self.refuses_so = True
+                    self._refuse(CODES[maximum], CODES[maximum])
+                self.internal_errors.add(maximum)  # undecided, so it is asked once more
             case Alert():
                 raise Unmeasured(Cause.TLS_ALERT, f"{answer.name} in answer to a hello of at most {maximum}")
             case _:

@@ -173,6 +173,57 @@ async def test_a_version_alert_ends_the_search() -> None:
     assert found["tls.oldest_version"].value == "TLSv1.3"
 
 
+async def test_internal_error_given_twice_is_how_openssl_3_refuses() -> None:
+    found, state, asked = await ask(
+        {
+            "TLSv1.3": chooses("TLSv1.3"),
+            "TLSv1.2": chooses("TLSv1.2"),
+            "TLSv1.1": alert(80),
+            "TLSv1.0": alert(80),
+            "SSLv3": alert(70),
+        }
+    )
+    assert asked == ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.1", "TLSv1.0", "SSLv3"]
+    assert state.connections == 1 + 6
+    assert found["tls.versions"].value == ("TLSv1.2", "TLSv1.3")
+    assert found["tls.oldest_version"].value == "TLSv1.2"
+
+
+async def test_internal_error_given_once_is_a_fault_that_passed() -> None:
+    times = iter((alert(80), chooses("TLSv1.1")))
+    found, _, asked = await ask(
+        {
+            "TLSv1.3": chooses("TLSv1.3"),
+            "TLSv1.2": chooses("TLSv1.2"),
+            "TLSv1.1": lambda writer: next(times)(writer),
+            "TLSv1.0": alert(70),
+        }
+    )
+    assert asked == ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.1", "TLSv1.0"]
+    assert found["tls.versions"].value == ("TLSv1.1", "TLSv1.2", "TLSv1.3")
+
+
+async def test_internal_error_and_then_silence_decides_nothing() -> None:
+    times = iter((alert(80), nothing))
+    found, _, asked = await ask(
+        {
+            "TLSv1.3": chooses("TLSv1.3"),
+            "TLSv1.2": chooses("TLSv1.2"),
+            "TLSv1.1": lambda writer: next(times)(writer),
+        }
+    )
+    assert asked == ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.1"]
+    assert found["tls.versions"].cause is Cause.CONNECTION_RESET
+    assert found["tls.newest_version"].value == "TLSv1.3"
+
+
+async def test_internal_error_from_a_server_that_never_answered_is_no_refusal() -> None:
+    found, _, asked = await ask({"TLSv1.3": alert(80)})
+    assert asked == ["TLSv1.3"]
+    for key in ("tls.versions", "tls.oldest_version", "tls.newest_version"):
+        assert found[key].cause is Cause.TLS_ALERT
+
+
 async def test_every_version_refused_is_no_version() -> None:
     found, _, _ = await ask({"TLSv1.3": alert(70)})
     for key in ("tls.versions", "tls.oldest_version", "tls.newest_version"):
@@ -185,7 +236,6 @@ async def test_every_version_refused_is_no_version() -> None:
         (nothing, Cause.CONNECTION_RESET),
         (reset, Cause.CONNECTION_RESET),
         (None, Cause.DEADLINE_EXCEEDED),
-        (alert(80), Cause.TLS_ALERT),
         (alert(0), Cause.TLS_ALERT),
         (lambda writer: writer.write(b"\x15\x03\x01\x00\x02\x01\x00"), Cause.CONNECTION_RESET),
         (lambda writer: writer.write(b"\x16\x03"), Cause.CONNECTION_RESET),
