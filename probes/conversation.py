@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from probes.model import Cause, Endpoint, Measurement, Unmeasured, Value
@@ -59,6 +59,20 @@ class Dialogue(abc.ABC):
         """Say goodbye without waiting for more than the words to be sent, whatever state the dialogue is in."""
         with contextlib.suppress(Unmeasured):
             await self.connection.send_line(self.farewell)
+
+    @contextlib.asynccontextmanager
+    async def greeted(self) -> AsyncIterator[None]:
+        """Read the greeting, then do what is inside. Where the server refuses us, or once it has greeted us and says
+        what we do not understand, goodbye is said before ``Unmeasured`` goes on its way."""
+        listens = {Cause.GREETING_REJECTED}
+        try:
+            await self.greet()
+            listens.add(Cause.PROTOCOL_ERROR)
+            yield
+        except Unmeasured as problem:
+            if problem.cause in listens:
+                await self.leave()
+            raise
 
     @property
     @abc.abstractmethod
@@ -194,11 +208,11 @@ async def open_for_tls(endpoint: Endpoint, network: Network, make: DialogueMaker
     try:
         if make is not None:
             dialogue = make(connection, network)
-            await dialogue.greet()
-            if dialogue.upgrade not in await dialogue.capabilities():
-                await dialogue.leave()
-                raise Unmeasured(Cause.TLS_NOT_OFFERED, f"the server does not offer {dialogue.upgrade}")
-            refusal = await dialogue.request_tls()
+            async with dialogue.greeted():
+                offered = dialogue.upgrade in await dialogue.capabilities()
+                refusal = await dialogue.request_tls() if offered else None
+            if not offered:
+                refusal = Unmeasured(Cause.TLS_NOT_OFFERED, f"the server does not offer {dialogue.upgrade}")
             if refusal is not None:
                 await dialogue.leave()
                 raise refusal

@@ -175,14 +175,18 @@ async def _probe_domain(
     probes: Sequence[Probe] | None,
     started: datetime.datetime,
 ) -> Report:
-    async with Network(endpoint, options, surroundings) as network:
+    # One deadline and one clock for the look-up and for the hosts, which are probed side by side.
+    since = asyncio.get_running_loop().time()
+    async with Network(endpoint, options, surroundings, started=since) as network:
         try:
             hosts = await expand(endpoint, network)
         except Unmeasured as problem:
             missing = _Guard(_chosen(endpoint, probes), endpoint, network).without(problem)
             return _report(endpoint, network, missing, started)
         found = network.transcript
-    reports = await asyncio.gather(*(_probe_host(host, options, surroundings, probes, started) for host in hosts))
+    reports = await asyncio.gather(
+        *(_probe_host(host, options, surroundings, probes, started, since) for host in hosts)
+    )
     first = dataclasses.replace(reports[0], transcript=(*found, *reports[0].transcript))
     return dataclasses.replace(first, also=tuple(reports[1:]))
 
@@ -193,8 +197,9 @@ async def _probe_host(
     surroundings: Surroundings,
     probes: Sequence[Probe] | None,
     started: datetime.datetime,
+    since: float | None = None,
 ) -> Report:
-    async with Network(endpoint, options, surroundings) as network:
+    async with Network(endpoint, options, surroundings, started=since) as network:
         measurements = await _Guard(_chosen(endpoint, probes), endpoint, network).measure()
         return _report(endpoint, network, measurements, started)
 

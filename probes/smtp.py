@@ -336,12 +336,10 @@ async def _tls_required(endpoint: Endpoint, network: Network) -> Measurement:
 
 
 async def _refuses_plain_mail(dialogue: SMTPDialogue) -> bool:
-    await dialogue.greet()
-    capabilities = await dialogue.capabilities()
-    reply = await dialogue.command("MAIL FROM:<>")
-    if reply.positive:
-        await dialogue.connection.send_line("RSET")
-    await dialogue.leave()
+    async with dialogue.greeted():
+        capabilities = await dialogue.capabilities()
+        reply = await dialogue.command("MAIL FROM:<>")
+    await dialogue.leave()  # QUIT gives up a transaction that has begun (RFC 5321 §4.1.1.10); no RSET is needed
     if reply.positive:
         return False
     if reply.code == 530 and _SPEAKS_OF_TLS.search(reply.text):
