@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,16 +39,29 @@ def options(
     if resolver is not None:
         settings["resolver"] = parse_resolver(resolver)
     if ca is not None:
-        if not ca.is_file():
-            raise Usage(f"--ca: there is no file {ca}")
+        _check_anchors(ca)
         settings["ca_file"] = str(ca)
     if ehlo is not None:
         if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]{1,255}", ehlo):
             raise Usage("--ehlo: a host name such as probe.example.com, or an address in brackets")
         settings["ehlo_name"] = ehlo
     if deadline is not None:
+        if not 0 < deadline < math.inf:  # a comparison with nan is never true
+            raise Usage("--deadline: a number of seconds")
         settings["limits"] = dataclasses.replace(settings.get("limits", Limits()), deadline=deadline)
     return Options(**settings)
+
+
+def _check_anchors(file: Path) -> None:
+    """``Usage`` for a file without certificates: what depends on it would be a fault of ours later."""
+    import ssl
+
+    if not file.is_file():
+        raise Usage(f"--ca: there is no file {file}")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+    except OSError as error:  # unreadable, or (SSLError) not PEM
+        raise Usage(f"--ca: no certificate in PEM can be read from {file}: {error.strerror or error}") from None
 
 
 def parse_resolver(text: str) -> tuple[str, int]:

@@ -93,6 +93,17 @@ def test_a_private_address_is_refused_unless_allowed(call):
     assert {one["cause"] for one in report.json["measurements"]} == {"blocked_address"}
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--deadline", "nan"], "a number of seconds"), (["--ca", "notes.txt"], "no certificate in PEM")],
+)
+def test_values_that_cannot_be_meant(call, options, words):
+    Path("notes.txt").write_text("no certificate here\n", encoding="utf-8")
+    result = call("probe", "--target", "smtp://127.0.0.1:1", "--allow-private", "--json", *options)
+    assert result.code == 2
+    assert words in result.json["error"]["message"]
+
+
 def test_nothing_measured_is_exit_code_3_with_advice(call):
     result = call("probe", "--target", "smtp://127.0.0.1:1", "--allow-private")
     assert result.code == 3
