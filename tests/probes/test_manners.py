@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import cast
 
-from probes.model import Endpoint
+from probes.model import Endpoint, Probe
 from probes.network import Limits, Options
 from probes.runner import parse_target, probe_endpoint
 from probes.smtp import SMTPProbe
@@ -22,7 +22,7 @@ LIMITS = Limits(deadline=3, connect_timeout=1, greeting_timeout=0.3, read_timeou
 OPTIONS = Options(limits=LIMITS, allow_private=True, ehlo_name="probe.example")
 
 
-async def sessions(probe: SMTPProbe | TLSProbe, *scripts: Script) -> list[Session]:
+async def sessions(probe: Probe, *scripts: Script) -> list[Session]:
     """What each connection brought, in the order of the connections."""
     async with serve(*scripts) as server:
         await measure(probe, Endpoint("submission", host="localhost", port=server.port), OPTIONS)
