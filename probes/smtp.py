@@ -251,7 +251,7 @@ class SMTPProbe:
 
     name = "smtp"
     roles: frozenset[Role] = frozenset({"submission", "mx"})
-    metrics = METRICS
+    metrics: tuple[Metric, ...] = METRICS
 
     async def measure(self, endpoint: Endpoint, network: Network) -> Iterable[Measurement]:
         """All of ``METRICS`` that apply, each with a value or its own cause."""
