@@ -5,7 +5,7 @@
 #   make test   every test that this machine can run
 #   make check  linters, types and the quick tests, under a minute
 #   make bench  the benchmarks behind docs/benchmarks.md
-#   make docs   regenerate docs/schema/ and the metric reference
+#   make docs   regenerate docs/schema/, the metric reference and docs/coverage.md
 #   make wheel  build the wheel into dist/
 #
 # A different interpreter: make run PYTHON=python3.12. A different port: make run PORT=8600.
@@ -72,6 +72,7 @@ docs: $(VENV)/.installed-dev
 	@$(BIN)/python -m mailrubric.catalogue.schema
 	@$(BIN)/mailrubric metrics --markdown > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md \
 		|| { rm -f docs/metrics.md.new; exit 1; }
+	@$(BIN)/python -m mailrubric.coverage
 
 wheel: $(VENV)/.installed-dev
 	@rm -rf dist

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 from mailrubric.evidence.times import moment
 from probes.model import Cause, Endpoint, Probe, Report, Role
 from probes.network import Options, Surroundings
-from probes.runner import probe_endpoint
+from probes.runner import answered, probe_endpoint
 
 if TYPE_CHECKING:
     from mailrubric.catalogue.catalogue import Catalogue
@@ -34,8 +34,8 @@ _REPORTS_LOOKED_AT = 1000
 """How many of a vendor's newest reports are looked at to find out which endpoints are fresh."""
 
 State = Literal["waiting", "started", "finished", "failed", "skipped", "cancelled"]
-"""What became of an endpoint. ``finished``: at least one value was measured and stored. ``failed``: not one value could
-be measured; the causes are stored just as well. ``skipped``: its evidence is fresh enough. ``cancelled``: the run was
+"""What became of an endpoint. ``finished``: it showed at least one value. ``failed``: it showed none, whatever DNS says
+of its name; the causes are stored just as well. ``skipped``: its evidence is fresh enough. ``cancelled``: the run was
 stopped before its report was complete, and nothing of it was stored."""
 
 
@@ -317,7 +317,7 @@ class _Run:
         if self._keep_reports:
             self._summary.reports.append((job.vendor_id, report))
         values, causes = count(report)
-        self._over(job, "finished" if values else "failed", values, causes)
+        self._over(job, "finished" if answered(report) else "failed", values, causes)
 
     def _over(
         self,

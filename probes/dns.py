@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from probes import addresses, policies, spf
 from probes.certificate import dns_name_matches, load, name_matches, trust_error
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured, Value
+from probes.names import canonical_name
 from probes.policies import DKIMKey, DMARCRecord, STSPolicy
 from probes.replies import printable
 
 if TYPE_CHECKING:
-    from probes.network import Network
+    from probes.network import Answer, Network
 
 _DOMAIN: frozenset[Role] = frozenset({"domain"})
 _SENDING: frozenset[Role] = frozenset({"sending"})
@@ -28,6 +29,7 @@ MAXIMUM_MX = 50
 IPV6_MX = 10
 """MX hosts whose IPv6 addresses are asked for."""
 MAXIMUM_SELECTORS = 20
+MAXIMUM_REPORT_DOMAINS = 5
 _RECORD_CHARACTERS = 1000
 
 METRICS: tuple[Metric, ...] = (
@@ -68,6 +70,21 @@ METRICS: tuple[Metric, ...] = (
         "text",
         "Why an evaluator has to call it a permerror; none when it need not.",
         reference="RFC 7208 §2.6.7",
+    ),
+    Metric(
+        "spf.bytes",
+        "integer",
+        "Size of the SPF record.",
+        unit="B",
+        reference="RFC 7208 §3.4",
+    ),
+    Metric(
+        "spf.answer_bytes",
+        "integer",
+        "Size of the name and of all its TXT records, of which the SPF record is one; up to 450 B they are sure to fit "
+        "into a single UDP packet.",
+        unit="B",
+        reference="RFC 7208 §3.4",
     ),
     Metric(
         "spf.lookups",
@@ -134,6 +151,36 @@ METRICS: tuple[Metric, ...] = (
         "boolean",
         "Whether the applying DMARC record names an address for aggregate reports (rua).",
         reference="RFC 9989 §4.7, RFC 9990",
+        roles=_DOMAIN,
+    ),
+    Metric(
+        "dmarc.reports_authorised",
+        "boolean",
+        "Whether every other organisation whose mail addresses the record names for reports has agreed to get them; "
+        "reports go to no others.",
+        reference="RFC 9990 §4",
+        roles=_DOMAIN,
+    ),
+    Metric(
+        "bimi.present",
+        "boolean",
+        "Whether the domain's own default BIMI record names a logo at an https URL.",
+        reference="draft-brand-indicators-for-message-identification §4",
+        roles=_DOMAIN,
+    ),
+    Metric(
+        "bimi.logo",
+        "text",
+        "URL of that logo.",
+        reference="draft-brand-indicators-for-message-identification §4.3",
+        roles=_DOMAIN,
+    ),
+    Metric(
+        "bimi.evidence",
+        "boolean",
+        "Whether the record names evidence for the right to the logo (a mark certificate), which large mailbox "
+        "providers ask for.",
+        reference="draft-brand-indicators-for-message-identification §4.3",
         roles=_DOMAIN,
     ),
     Metric(
@@ -265,11 +312,13 @@ async def _ipv6(hosts: Sequence[str], network: Network) -> Measurement:
 
 # --- SPF --------------------------------------------------------------------------------------------------------------
 
+_SPF_SIZES = ("spf.bytes", "spf.answer_bytes")
 _SPF_COSTS = ("spf.lookups", "spf.void_lookups", "spf.include_lookups", "spf.include_addresses")
 
 
 async def _spf(domain: str, endpoint: Endpoint, network: Network) -> Finding:
-    records = spf.records_of((await network.resolve(domain, "TXT")).records)
+    answer = await network.resolve(domain, "TXT")
+    records = spf.records_of(answer.records)
     present = Measurement("spf.present", bool(records))
     if not records:
         why = "there is no SPF record"
@@ -277,9 +326,15 @@ async def _spf(domain: str, endpoint: Endpoint, network: Network) -> Finding:
             present,
             Measurement("spf.valid", False, detail=why),
             Measurement("spf.all", "absent"),
-            *_none_apply(["spf.record", "spf.error", *_SPF_COSTS], why),
+            *_none_apply(["spf.record", "spf.error", *_SPF_SIZES, *_SPF_COSTS], why),
         ]
-    present_and_shown = [present, Measurement("spf.record", printable(records[0], _RECORD_CHARACTERS))]
+    sizes = _text_sizes(answer)
+    present_and_shown = [
+        present,
+        Measurement("spf.record", printable(records[0], _RECORD_CHARACTERS)),
+        Measurement("spf.bytes", sizes[answer.records.index(records[0])]),
+        Measurement("spf.answer_bytes", len(domain) + sum(sizes)),
+    ]
     if len(records) > 1:
         return present_and_shown + _broken_spf(f"there are {len(records)} SPF records")
     try:
@@ -287,6 +342,13 @@ async def _spf(domain: str, endpoint: Endpoint, network: Network) -> Finding:
     except spf.SPFSyntaxError as error:
         return present_and_shown + _broken_spf(str(error))
     return present_and_shown + _spf_cost(await spf.cost_of(domain, record, network.resolve))
+
+
+def _text_sizes(answer: Answer) -> list[int]:
+    """Bytes of each TXT record's text, in the order of ``Answer.records``."""
+    end = canonical_name(answer)
+    found = [each for each in answer.message.answer if each.name.to_text(omit_final_dot=True).lower() == end]
+    return [sum(map(len, record.strings)) for each in found for record in each if hasattr(record, "strings")]
 
 
 def _broken_spf(error: str) -> Finding:
@@ -343,7 +405,7 @@ async def _dmarc(domain: str, endpoint: Endpoint, network: Network) -> Finding:
         return [
             Measurement("dmarc.present", False),
             Measurement("dmarc.policy", "absent"),
-            *_none_apply(["dmarc.testing", "dmarc.reports"], "no DMARC record applies"),
+            *_none_apply(["dmarc.testing", "dmarc.reports", "dmarc.reports_authorised"], "no DMARC record applies"),
         ]
     record = found[where]
     policy = record.policy
@@ -359,7 +421,42 @@ async def _dmarc(domain: str, endpoint: Endpoint, network: Network) -> Finding:
         Measurement("dmarc.policy", policy or "absent", detail=detail),
         Measurement("dmarc.testing", record.testing),
         Measurement("dmarc.reports", record.reports),
+        await _reports_authorised(where, record, network),
     ]
+
+
+async def _reports_authorised(where: str, record: DMARCRecord, network: Network) -> Measurement:
+    """Ask the other organisations among the receivers of reports (RFC 9990 §4)."""
+    key = "dmarc.reports_authorised"
+
+    async def refuses(receiver: str) -> bool | None:
+        """None: it is of the same organisation."""
+        if receiver == where or await _organisation(receiver, network) == await _organisation(where, network):
+            return None
+        answer = await network.resolve(f"{where}._report._dmarc.{receiver}", "TXT")
+        return not any(policies.parse_dmarc(text) for text in answer.records)
+
+    receivers = record.report_domains[:MAXIMUM_REPORT_DOMAINS]
+    try:
+        verdicts = dict(zip(receivers, await asyncio.gather(*map(refuses, receivers)), strict=True))
+    except Unmeasured as reason:
+        return Measurement.missing(key, reason.cause, reason.detail)
+    others = [receiver for receiver, refused in verdicts.items() if refused is not None]
+    if not others:
+        return Measurement.missing(
+            key, Cause.NOT_APPLICABLE, "no report goes to a mail address of another organisation"
+        )
+    left = [receiver for receiver in others if verdicts[receiver]]
+    return Measurement(key, not left, detail=f"not agreed: {printable(', '.join(left), 300)}" if left else "")
+
+
+async def _organisation(domain: str, network: Network) -> str:
+    found: dict[str, DMARCRecord] = {}
+    for name in policies.tree_walk(domain):
+        record = policies.dmarc_record((await network.resolve(f"_dmarc.{name}", "TXT")).records)
+        if record is not None:
+            found[name] = record
+    return policies.organisation(domain, found)
 
 
 # --- MTA-STS ----------------------------------------------------------------------------------------------------------
@@ -436,12 +533,24 @@ async def _covers_mx(domain: str, policy: STSPolicy, network: Network) -> Measur
     return Measurement(key, not left, detail=f"not named: {', '.join(left)}" if left else "")
 
 
-# --- TLS-RPT, CAA, DKIM -----------------------------------------------------------------------------------------------
+# --- TLS-RPT, BIMI, CAA, DKIM -----------------------------------------------------------------------------------------
 
 
 async def _tls_rpt(domain: str, endpoint: Endpoint, network: Network) -> Finding:
     answer = await network.resolve(f"_smtp._tls.{domain}", "TXT")
     return [Measurement("tls_rpt.present", bool(policies.tls_report_addresses(answer.records)))]
+
+
+async def _bimi(domain: str, endpoint: Endpoint, network: Network) -> Finding:
+    record = policies.bimi_record((await network.resolve(f"default._bimi.{domain}", "TXT")).records)
+    present = Measurement("bimi.present", record is not None)
+    if record is None:
+        return [present, *_none_apply(["bimi.logo", "bimi.evidence"], "there is no BIMI record")]
+    return [
+        present,
+        Measurement("bimi.logo", printable(record.logo, _RECORD_CHARACTERS)),
+        Measurement("bimi.evidence", bool(record.evidence), detail=printable(record.evidence, _RECORD_CHARACTERS)),
+    ]
 
 
 async def _caa(domain: str, endpoint: Endpoint, network: Network) -> Finding:
@@ -494,6 +603,7 @@ class DNSProbe:
             _Part(("dmarc.",), _dmarc),
             _Part(("mta_sts.",), _MTASTS(mta_sts_port)),
             _Part(("tls_rpt.",), _tls_rpt),
+            _Part(("bimi.",), _bimi),
             _Part(("caa.",), _caa),
             _Part(("dkim.",), _dkim),
         )

@@ -28,13 +28,14 @@ from probes.addresses import IPAddress, blocked_reason, host_name, literal
 from probes.connection import Connection, TLSSession, connect, tls_context
 from probes.model import WEB_ROLES, Cause, Endpoint, Step, Unmeasured
 from probes.replies import printable
-from probes.resolver import Answer, Resolver
+from probes.resolver import Answer, Resolver, ServerFailure
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
 __all__ = [
     "PORT_25_REFERENCES",
+    "VALIDATION_REFERENCES",
     "Answer",
     "Connection",
     "HTTPResponse",
@@ -52,6 +53,10 @@ PORT_25_REFERENCES: tuple[tuple[str, int], ...] = (
     ("outlook-com.olc.protection.outlook.com", 25),
 )
 """Two hosts that everybody on the internet can connect to on port 25, unless his own network keeps him from it."""
+
+VALIDATION_REFERENCES: tuple[str, str] = ("iana.org", "dnssec-failed.org")
+"""A name whose zone is signed, and one whose zone is signed wrongly on purpose: a resolver that authenticates the one
+and refuses the other validates DNSSEC."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,7 +90,8 @@ class Limits:
 class Options:
     """How this run may behave. ``resolver``: (address, port) or None for the system's. ``ca_file``: one more trust
     anchor in PEM. ``ehlo_name``: how we introduce ourselves; "" for this machine's own name. ``vantage``: label of the
-    place we measure from."""
+    place we measure from. ``validation_references``: a signed and a wrongly signed name, by which the resolver has to
+    prove that it validates DNSSEC."""
 
     limits: Limits = Limits()
     allow_private: bool = False
@@ -93,6 +99,7 @@ class Options:
     ca_file: str | None = None
     ehlo_name: str = ""
     vantage: str = "local"
+    validation_references: tuple[str, str] = VALIDATION_REFERENCES
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,6 +144,7 @@ class Surroundings:
         self._stopped: set[tuple[str, int]] = set()
         self._contexts: dict[str, Any] = {}
         self._port_25: asyncio.Task[bool] | None = None
+        self._validation: asyncio.Task[str] | None = None
 
     def cached(self, key: str, make: Callable[[], T]) -> T:
         """``make()``, made once in this run: for what is dear to build (trust anchors, TLS contexts)."""
@@ -170,12 +178,39 @@ class Surroundings:
             self._port_25 = asyncio.create_task(self._try_port_25(), name="is port 25 blocked?")
         return await asyncio.shield(self._port_25)
 
+    async def resolver_mistrust(self) -> str:
+        """Why the resolver's word on DNSSEC counts for nothing; "" when it has proved that it validates, by answering
+        for a signed name with the AD bit (RFC 4035 §3.2.3) and with SERVFAIL for a wrongly signed one. Found out once
+        per run."""
+        if self._validation is None:
+            self._validation = asyncio.create_task(self._try_validation(), name="does the resolver validate?")
+        return await asyncio.shield(self._validation)
+
     async def close(self) -> None:
         """Give up what still runs in the background."""
-        if self._port_25 is not None and not self._port_25.done():
-            self._port_25.cancel()
-            await asyncio.gather(self._port_25, return_exceptions=True)
+        running = [task for task in (self._port_25, self._validation) if task is not None and not task.done()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await self.resolver.close()
+
+    async def _try_validation(self) -> str:
+        signed, bogus = self.options.validation_references
+        proof, refusal = await asyncio.gather(
+            self.resolver.ask(signed, "SOA"), self.resolver.ask(bogus, "A"), return_exceptions=True
+        )
+        for result in (proof, refusal):
+            if isinstance(result, BaseException) and not isinstance(result, Unmeasured):
+                raise result
+        if isinstance(proof, Unmeasured):
+            return f"it could not prove that it validates: {proof.detail}"
+        if isinstance(proof, Answer) and not proof.authenticated:
+            return f"its answer for {signed}, which is signed, has no AD bit"
+        if isinstance(refusal, ServerFailure) and refusal.codes == {"SERVFAIL"}:
+            return ""
+        if isinstance(refusal, Unmeasured):
+            return f"it could not prove that it validates: {refusal.detail}"
+        return f"it answers for {bogus}, which is signed wrongly on purpose"
 
     async def _try_port_25(self) -> bool:
         blocked = await asyncio.gather(*(self._times_out(host, port) for host, port in self._port_25_references))
@@ -283,6 +318,15 @@ class Network:
     async def resolve(self, name: str, kind: str) -> Answer:
         """One DNS question. NXDOMAIN and NODATA are answers; SERVFAIL, REFUSED and silence raise ``Unmeasured``."""
         return await self._before_deadline(self.surroundings.resolver.ask(name, kind), f"asking DNS for {kind} {name}")
+
+    async def require_validation(self) -> None:
+        """Raise ``Unmeasured(resolver_not_validating)`` unless the resolver has proved in this run that it validates
+        DNSSEC: only then does ``Answer.authenticated`` mean anything."""
+        mistrust = await self._before_deadline(
+            self.surroundings.resolver_mistrust(), "finding out whether the resolver validates DNSSEC"
+        )
+        if mistrust:
+            raise Unmeasured(Cause.RESOLVER_NOT_VALIDATING, mistrust)
 
     async def addresses(self, host: str) -> tuple[str, ...]:
         """IPv4 then IPv6 addresses of a host name or literal, after the private-address guard."""

@@ -41,13 +41,14 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^ \t]+")
 class DMARCRecord:
     """A DMARC policy record. The policies are None when receivers must ignore the record, because a policy tag is
     invalid and no report address makes up for it (RFC 9989 §4.10.1). ``subdomains`` and ``nonexistent``: what holds
-    for them, by ``sp`` and ``np`` or what stands in for them."""
+    for them, by ``sp`` and ``np`` or what stands in for them. ``report_domains``: of the mail addresses in ``rua``."""
 
     policy: DMARCPolicy | None
     subdomains: DMARCPolicy | None
     nonexistent: DMARCPolicy | None
     testing: bool
     reports: bool
+    report_domains: tuple[str, ...]
     psd: Literal["y", "n", "u"]
 
 
@@ -56,7 +57,9 @@ def parse_dmarc(text: str) -> DMARCRecord | None:
     if not _DMARC_VERSION.match(text):
         return None
     found = tags(text)
-    reports = any(_URI.fullmatch(uri.strip(" \t")) for uri in found.get("rua", "").split(","))
+    uris = [uri.strip(" \t") for uri in found.get("rua", "").split(",")]
+    reports = any(map(_URI.fullmatch, uris))
+    mailboxes = (re.fullmatch(r"mailto:[^ \t@]+@([a-z0-9_.-]+?)\.?(?:!.*)?", uri.lower()) for uri in uris)
     stated = [found[tag].lower() for tag in ("p", "sp", "np") if tag in found]
     policy: DMARCPolicy | None
     subdomains: DMARCPolicy | None
@@ -75,6 +78,7 @@ def parse_dmarc(text: str) -> DMARCRecord | None:
         nonexistent,
         testing=found.get("t", "n").lower() == "y",
         reports=reports,
+        report_domains=tuple(sorted({match[1] for match in mailboxes if match})),
         psd="y" if psd == "y" else "n" if psd == "n" else "u",
     )
 
@@ -107,6 +111,18 @@ def dmarc_applies(domain: str, found: Mapping[str, DMARCRecord]) -> str | None:
             organisation = ".".join(domain.split(".")[-len(name.split(".")) - 1 :])
             return organisation if organisation in found else name
     return walked[-1] if walked else None
+
+
+def organisation(domain: str, found: Mapping[str, DMARCRecord]) -> str:
+    """The organisational domain by a whole tree walk (RFC 9989 §4.10.2). ``found``: name → record, for the names of
+    ``tree_walk`` that have one."""
+    walked = [name for name in tree_walk(domain) if name in found]
+    for name in walked:
+        if found[name].psd == "n":
+            return name
+        if found[name].psd == "y" and name != domain:
+            return ".".join(domain.split(".")[-len(name.split(".")) - 1 :])
+    return walked[-1] if walked else domain
 
 
 # --- MTA-STS, RFC 8461 ------------------------------------------------------------------------------------------------
@@ -190,6 +206,33 @@ def tls_report_addresses(texts: Sequence[str]) -> tuple[str, ...]:
         return ()
     uris = (uri.strip(" \t") for uri in tags(found[0]).get("rua", "").split(","))
     return tuple(uri for uri in uris if re.fullmatch(r"(?:mailto:[^ \t@]+@|https://)[^ \t]+", uri, re.IGNORECASE))
+
+
+# --- BIMI, draft-brand-indicators-for-message-identification ----------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BIMIRecord:
+    """``logo``: URL of the indicator. ``evidence``: URL of the mark certificate, "" when none is named."""
+
+    logo: str
+    evidence: str
+
+
+def bimi_record(texts: Sequence[str]) -> BIMIRecord | None:
+    """The one BIMI record among TXT records; None when there is none, more than one, or when it declines to take part
+    or is malformed: both URLs must be https ones (draft §4.2, §4.3)."""
+    found = [text for text in texts if re.match(r"v=BIMI1[ \t]*;", text)]
+    if len(found) != 1:
+        return None
+    fields = tags(found[0])
+    logo, evidence = fields.get("l", ""), fields.get("a", "")
+    if not _HTTPS.fullmatch(logo) or (evidence and not _HTTPS.fullmatch(evidence)):
+        return None
+    return BIMIRecord(logo, evidence)
+
+
+_HTTPS = re.compile(r"https://[!-~]+", re.IGNORECASE)
 
 
 # --- DKIM keys, RFC 6376 §3.6.1, RFC 8463 -----------------------------------------------------------------------------

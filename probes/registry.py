@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import sys
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -26,6 +27,9 @@ _SHIPPED: dict[str, _Entry] = {
     "tls": _Entry("probes.tls", "TLSProbe", MAIL_ROLES | WEB_ROLES),
     "certificate": _Entry("probes.certificate", "CertificateProbe", MAIL_ROLES | WEB_ROLES),
     "dns": _Entry("probes.dns", "DNSProbe", frozenset({"domain", "sending"})),
+    "names": _Entry("probes.names", "NamesProbe", MAIL_ROLES | {"domain"}),
+    "dnssec": _Entry("probes.dnssec", "DNSSECProbe", frozenset({"domain", "mx"})),
+    "dane": _Entry("probes.dane", "DANEProbe", frozenset({"mx"})),
     "http": _Entry("probes.http", "HTTPProbe", WEB_ROLES),
 }
 """Name → where it is and the roles it applies to (the same as its class says; here so that asking imports nothing)."""
@@ -65,8 +69,9 @@ def metrics() -> tuple[Metric, ...]:
 
 
 def unit(metric: str) -> str:
-    """The unit of a metric, "" when it has none or no probe declares it. Asks the probe it is named after first."""
-    for name in sorted(names(), key=lambda name: name != metric.partition(".")[0]):
+    """The unit of a metric, "" when it has none or no probe declares it. Asks the probes that have been imported first,
+    of these the one that it is named after."""
+    for name in sorted(names(), key=lambda name: (not _imported(name), name != metric.partition(".")[0])):
         for declared in probe(name).metrics:
             if declared.key == metric:
                 return declared.unit
@@ -103,6 +108,10 @@ def add_folder(folder: Path) -> tuple[Probe, ...]:
 
 def _roles(name: str) -> frozenset[Role]:
     return _added[name].roles if name in _added else _SHIPPED[name].roles
+
+
+def _imported(name: str) -> bool:
+    return name in _added or _SHIPPED[name].module in sys.modules
 
 
 @functools.cache

@@ -44,6 +44,18 @@ class Answer:
     message: dns.message.Message
 
 
+class ServerFailure(Unmeasured):
+    """No usable answer (``dns_servfail``). ``codes``: what the name servers said (SERVFAIL, REFUSED …); ``extended``:
+    their extended errors, by number (RFC 8914)."""
+
+    def __init__(
+        self, detail: str, codes: frozenset[str] = frozenset(), extended: frozenset[int] = frozenset()
+    ) -> None:
+        super().__init__(Cause.DNS_SERVFAIL, detail)
+        self.codes = codes
+        self.extended = extended
+
+
 class Resolver:
     """DNS questions of one run, each asked once. Belongs to one event loop.
 
@@ -67,6 +79,8 @@ class Resolver:
             task.add_done_callback(_retrieve)
         try:
             return await asyncio.shield(task)
+        except ServerFailure as problem:
+            raise ServerFailure(problem.detail, problem.codes, problem.extended) from None
         except Unmeasured as problem:
             raise Unmeasured(problem.cause, problem.detail) from None
 
@@ -136,7 +150,7 @@ class Resolver:
             message = negative.response(question)  # type: ignore[no-untyped-call]
             return Answer(name, kind, exists=False, records=(), authenticated=_authenticated(message), message=message)
         except dns.resolver.NoNameservers as error:
-            raise Unmeasured(Cause.DNS_SERVFAIL, f"{kind} {name}: {_server_failure(error)}") from None
+            raise _server_failure(f"{kind} {name}", error) from None
         except dns.resolver.LifetimeTimeout:
             raise Unmeasured(Cause.DNS_TIMEOUT, f"{kind} {name}: no answer within {self._timeout:g} s") from None
         except dns.resolver.NoResolverConfiguration:
@@ -219,22 +233,27 @@ def _authenticated(message: dns.message.Message) -> bool:
     return bool(message.flags & dns.flags.AD)
 
 
-def _server_failure(error: object) -> str:
+def _server_failure(question: str, error: object) -> ServerFailure:
     """What the name servers said: SERVFAIL, REFUSED …, with the extended error (RFC 8914) where there is one."""
     import dns.edns
     import dns.rcode
 
     said = []
+    codes = set()
+    extended = set()
     for _, _, _, problem, response in getattr(error, "kwargs", {}).get("errors", ()):
         if response is None:
             said.append(printable(str(problem), 100))
             continue
         text = dns.rcode.to_text(response.rcode())
+        codes.add(text)
         for option in response.options:
             if isinstance(option, dns.edns.EDEOption):
+                extended.add(int(option.code))
                 text += f" ({option.code.name.replace('_', ' ').lower()})"
         said.append(text)
-    return "; ".join(dict.fromkeys(said)) or "every name server failed"
+    detail = "; ".join(dict.fromkeys(said)) or "every name server failed"
+    return ServerFailure(f"{question}: {detail}", frozenset(codes), frozenset(extended))
 
 
 def _read_hosts_file() -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from probes import registry
 from probes.addresses import host_name, is_localhost, literal, split_url
 from probes.model import (
     DEFAULT_PORTS,
+    MAIL_ROLES,
     Cause,
     Endpoint,
     Measurement,
@@ -315,6 +316,20 @@ def _fits(measurement: Measurement, metric: Metric) -> bool:
         case "text":
             return isinstance(value, str)
     return False
+
+
+_ABOUT_NAMES = ("dns.", "dnssec.", "dane.present", "dane.parameters", "dane.usable")
+
+
+def answered(report: Report) -> bool:
+    """Whether the endpoint itself showed at least one value, on this host or a further one. What DNS says of a mail
+    host is no sign of life."""
+    return any(
+        measurement.cause is None
+        and not (each.endpoint.role in MAIL_ROLES and measurement.metric.startswith(_ABOUT_NAMES))
+        for each in (report, *report.also)
+        for measurement in each.measurements
+    )
 
 
 def versions() -> dict[str, str]:

@@ -174,7 +174,7 @@ def answer(
         settings = network.options(
             workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline
         )
-        from probes.runner import probe_endpoint, report_to_json
+        from probes.runner import answered, probe_endpoint, report_to_json
 
         report = asyncio.run(probe_endpoint(endpoint, options=settings, probes=chosen))
         if json:
@@ -183,7 +183,7 @@ def answer(
             print_json(document)
         else:
             _show(report)
-        return 0 if _measured(report) else NOTHING_MEASURED
+        return 0 if answered(report) else NOTHING_MEASURED
 
     from mailrubric.cli import probe_vendors
 
@@ -238,10 +238,6 @@ def _endpoint(target: str, roles: tuple[Role, ...]) -> Endpoint:
     if not any({role, endpoint.role} <= family for family in _FAMILIES):
         raise Usage(f"--role {role} does not fit {target}, which is of role {endpoint.role}")
     return dataclasses.replace(endpoint, role=role)
-
-
-def _measured(report: Report) -> bool:
-    return any(one.cause is None for each in (report, *report.also) for one in each.measurements)
 
 
 def _show(report: Report) -> None:

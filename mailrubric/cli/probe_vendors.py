@@ -50,7 +50,8 @@ class Outcome:
         if self.summary.cancelled:
             return STOPPED
         fresh = any(vendor.states["skipped"] for vendor in self.summary.vendors.values())
-        return 0 if self.summary.values or fresh else NOTHING_MEASURED
+        answered = any(vendor.states["finished"] for vendor in self.summary.vendors.values())
+        return 0 if answered or fresh else NOTHING_MEASURED
 
 
 def answer(

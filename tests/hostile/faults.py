@@ -89,6 +89,10 @@ STAGES: dict[str, str] = {
     "tls.oldest_version": SIDE,
     "tls.newest_version": SIDE,
     "certificate.": HANDSHAKE,
+    # Not of the conversation: these ask DNS, and nothing about an endpoint that is named by a private address.
+    "dns.": CONNECT,
+    "dnssec.": CONNECT,
+    "dane.": CONNECT,
 }
 """Metric, or the beginning of its key up to the dot → the stage at which it is observed."""
 

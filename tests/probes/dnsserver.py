@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import cast
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.name
@@ -19,7 +20,9 @@ import dns.rrset
 
 Records = Mapping[str, Mapping[str, Sequence[str]]]
 """Name → type → data in presentation form. The type ``FAULT`` holds what happens to questions about the name, or
-(``FAULT/TXT``) about one type of it: ``SERVFAIL``, ``REFUSED`` or ``SILENT``."""
+(``FAULT/TXT``) about one type of it: ``SERVFAIL``, ``REFUSED``, ``SILENT`` or ``BOGUS`` (SERVFAIL with the extended
+error of a failed DNSSEC validation). The type ``SIGNED`` holds ``yes`` or ``no`` for a name and all below it: for
+signed names the AD bit is set, as a validating resolver does."""
 
 
 def txt(text: str) -> str:
@@ -41,6 +44,15 @@ class Asked:
         return "127.0.0.1", self.port
 
 
+def _signed(records: Records, name: str) -> bool:
+    labels = name.split(".")
+    for at in range(len(labels)):
+        said = records.get(".".join(labels[at:]), {}).get("SIGNED")
+        if said:
+            return said[0] == "yes"
+    return False
+
+
 def _answer(records: Records, wire: bytes, asked: list[tuple[str, str]], udp: bool) -> bytes | None:
     query = dns.message.from_wire(wire)
     question = query.question[0]
@@ -49,12 +61,17 @@ def _answer(records: Records, wire: bytes, asked: list[tuple[str, str]], udp: bo
     asked.append((name, kind))
     response = dns.message.make_response(query)
     response.flags |= dns.flags.AA | dns.flags.RA
+    authenticated = True
     for _ in range(8):
+        authenticated = authenticated and _signed(records, name)
         owned = records.get(name)
         fault = (owned or {}).get(f"FAULT/{kind}") or (owned or {}).get("FAULT")
         if fault:
             if fault[0] == "SILENT":
                 return None
+            if fault[0] == "BOGUS":
+                response.use_edns(0, 0, 1232, options=[dns.edns.EDEOption(dns.edns.EDECode.DNSSEC_BOGUS)])
+                fault = ["SERVFAIL"]
             response.set_rcode(dns.rcode.from_text(fault[0]))
             response.answer.clear()
             return response.to_wire()
@@ -74,6 +91,8 @@ def _answer(records: Records, wire: bytes, asked: list[tuple[str, str]], udp: bo
         if wanted == kind:
             break
         name = data[0].removesuffix(".").lower()
+    if authenticated:
+        response.flags |= dns.flags.AD
     result = response.to_wire(max_size=65535)
     if udp and len(result) > 1232:
         response.answer.clear()

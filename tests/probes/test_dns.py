@@ -41,7 +41,13 @@ def good() -> Zone:
         "mx2.shop.example": {"A": ["192.0.2.2"]},
         "_spf.platform.example": {"TXT": [txt("v=spf1 ip4:198.51.100.0/24 a:out.platform.example ~all")]},
         "out.platform.example": {"A": ["198.51.100.1"]},
-        "_dmarc.shop.example": {"TXT": [txt("v=DMARC1; p=reject; rua=mailto:dmarc@shop.example")]},
+        "_dmarc.shop.example": {
+            "TXT": [txt("v=DMARC1; p=reject; rua=mailto:dmarc@shop.example,mailto:a@in.reports.test")]
+        },
+        "shop.example._report._dmarc.in.reports.test": {"TXT": [txt("v=DMARC1")]},
+        "default._bimi.shop.example": {
+            "TXT": [txt("v=BIMI1; l=https://shop.example/logo.svg; a=https://shop.example/mark.pem")]
+        },
         "_mta-sts.shop.example": {"TXT": [txt("v=STSv1; id=20261122T000000;")]},
         "mta-sts.shop.example": {"A": ["127.0.0.1"]},
         "_smtp._tls.shop.example": {"TXT": [txt("v=TLSRPTv1; rua=mailto:tls@shop.example")]},
@@ -100,6 +106,8 @@ async def test_a_good_domain() -> None:
         "spf.record": "v=spf1 include:_spf.platform.example ip4:192.0.2.0/24 -all",
         "spf.valid": True,
         "spf.error": "none",
+        "spf.bytes": 58,
+        "spf.answer_bytes": 12 + 9 + 58,
         "spf.lookups": 2,
         "spf.void_lookups": 0,
         "spf.all": "-all",
@@ -107,6 +115,10 @@ async def test_a_good_domain() -> None:
         "dmarc.policy": "reject",
         "dmarc.testing": False,
         "dmarc.reports": True,
+        "dmarc.reports_authorised": True,
+        "bimi.present": True,
+        "bimi.logo": "https://shop.example/logo.svg",
+        "bimi.evidence": True,
         "mta_sts.record": True,
         "mta_sts.mode": "enforce",
         "mta_sts.max_age": 604800,
@@ -131,6 +143,8 @@ async def test_a_domain_with_nothing() -> None:
         "spf.record": absent,
         "spf.valid": False,
         "spf.error": absent,
+        "spf.bytes": absent,
+        "spf.answer_bytes": absent,
         "spf.lookups": absent,
         "spf.void_lookups": absent,
         "spf.all": "absent",
@@ -138,6 +152,10 @@ async def test_a_domain_with_nothing() -> None:
         "dmarc.policy": "absent",
         "dmarc.testing": absent,
         "dmarc.reports": absent,
+        "dmarc.reports_authorised": absent,
+        "bimi.present": False,
+        "bimi.logo": absent,
+        "bimi.evidence": absent,
         "mta_sts.record": False,
         "mta_sts.mode": "absent",
         "mta_sts.max_age": absent,
@@ -155,7 +173,7 @@ async def test_a_domain_with_nothing() -> None:
     [("SERVFAIL", Cause.DNS_SERVFAIL), ("REFUSED", Cause.DNS_SERVFAIL), ("SILENT", Cause.DNS_TIMEOUT)],
 )
 async def test_a_fault_is_never_a_fact(fault: str, cause: Cause) -> None:
-    zone: Zone = {name: {"FAULT": [fault]} for name in good()} | {"_dmarc.example": {"FAULT": [fault]}}
+    zone: Zone = {name: {"FAULT": [fault]} for name in (*good(), "_dmarc.example")}
     found, _ = await probe_zone(zone, selectors=("s1",))
     assert {each.cause for each in found.values()} == {cause}
 
@@ -167,7 +185,10 @@ async def test_a_fault_is_never_a_fact(fault: str, cause: Cause) -> None:
         ("shop.example", "TXT", {key for key in (metric.key for metric in METRICS) if key.startswith("spf.")}),
         ("_spf.platform.example", "TXT", {"spf.valid", "spf.error", "spf.lookups", "spf.void_lookups", "spf.all"}),
         ("out.platform.example", "A", {"spf.valid", "spf.error", "spf.lookups", "spf.void_lookups", "spf.all"}),
-        ("_dmarc.shop.example", "TXT", {"dmarc.present", "dmarc.policy", "dmarc.testing", "dmarc.reports"}),
+        ("_dmarc.shop.example", "TXT", {key for key in (metric.key for metric in METRICS) if key.startswith("dmarc.")}),
+        ("_dmarc.in.reports.test", "TXT", {"dmarc.reports_authorised"}),
+        ("shop.example._report._dmarc.in.reports.test", "TXT", {"dmarc.reports_authorised"}),
+        ("default._bimi.shop.example", "TXT", {"bimi.present", "bimi.logo", "bimi.evidence"}),
         ("_mta-sts.shop.example", "TXT", {"mta_sts.record", "mta_sts.mode", "mta_sts.max_age", "mta_sts.covers_mx"}),
         ("mta-sts.shop.example", "A", {"mta_sts.mode", "mta_sts.max_age", "mta_sts.covers_mx"}),
         ("_smtp._tls.shop.example", "TXT", {"tls_rpt.present"}),
@@ -179,7 +200,7 @@ async def test_a_fault_is_never_a_fact(fault: str, cause: Cause) -> None:
 )
 async def test_one_failing_name_costs_only_what_depends_on_it(name: str, kind: str, lost: set[str]) -> None:
     zone = good()
-    zone[name] = {**zone[name], f"FAULT/{kind}": ["SERVFAIL"]}
+    zone[name] = {**zone.get(name, {}), f"FAULT/{kind}": ["SERVFAIL"]}
     async with policy_host(policy_page()) as probe:
         found, _ = await probe_zone(zone, probe=probe, selectors=("s1",))
     missing = {key for key, each in found.items() if each.cause is not None}
@@ -282,6 +303,8 @@ async def test_what_an_include_costs_the_customer() -> None:
         "spf.record": "v=spf1 ip4:198.51.100.0/24 a:out.platform.example ~all",
         "spf.valid": True,
         "spf.error": "none",
+        "spf.bytes": 54,
+        "spf.answer_bytes": 21 + 54,
         "spf.void_lookups": 0,
         "spf.include_lookups": 2,
         "spf.include_addresses": 256,
@@ -311,7 +334,10 @@ async def test_the_own_record_ends_the_walk() -> None:
             "_dmarc.shop.example": {"TXT": [txt("v=DMARC1; p=reject")]},
         }
     )
-    assert found == {"present": True, "policy": "none", "testing": False, "reports": False}
+    assert found == {
+        "present": True, "policy": "none", "testing": False, "reports": False,
+        "reports_authorised": Cause.NOT_APPLICABLE,
+    }  # fmt: skip
     assert names == ["_dmarc.mail.shop.example"]
 
 
@@ -319,7 +345,10 @@ async def test_a_parent_speaks_for_the_subdomain() -> None:
     parent = "v=DMARC1; p=reject; sp=quarantine; np=none; t=y; rua=mailto:a@shop.example"
     zone: Zone = {"_dmarc.shop.example": {"TXT": [txt(parent)]}}
     found, names = await dmarc_of(zone)
-    assert found == {"present": True, "policy": "quarantine", "testing": True, "reports": True}
+    assert found == {
+        "present": True, "policy": "quarantine", "testing": True, "reports": True,
+        "reports_authorised": Cause.NOT_APPLICABLE,
+    }  # fmt: skip
     assert names == ["_dmarc.mail.shop.example", "_dmarc.shop.example", "_dmarc.example"]
     # A domain that does not exist gets np.
     found, _ = await dmarc_of({**zone, "mail.shop.example": {}, "shop.example": {}}, "gone.shop.example")
@@ -337,6 +366,32 @@ async def test_duplicate_and_invalid_records() -> None:
     found, _ = await dmarc_of({"_dmarc.mail.shop.example": {"TXT": [txt("v=DMARC1; p=rejected")]}})
     assert found["policy"] == "absent"
     assert found["present"] is True
+
+
+async def reports_of(rua: str, zone: Zone | None = None, domain: str = "shop.example") -> Measurement:
+    record: Zone = {
+        "_dmarc.shop.example": {"TXT": [txt(f"v=DMARC1; p=reject; rua={rua}")]},
+        domain: {"A": ["192.0.2.1"]},
+    }
+    found, _ = await probe_zone({**record, **(zone or {})}, domain=domain)
+    return found["dmarc.reports_authorised"]
+
+
+async def test_who_else_gets_reports_has_to_agree() -> None:
+    own = await reports_of("mailto:a@shop.example, mailto:b@mail.shop.example!10m,https://collect.test/")
+    assert own.cause is Cause.NOT_APPLICABLE
+    refused = await reports_of("mailto:a@shop.example,mailto:a@reports.test!10m")
+    assert refused.value is False
+    assert refused.detail == "not agreed: reports.test"
+    agreed: Zone = {"shop.example._report._dmarc.reports.test": {"TXT": [txt("v=DMARC1; rua=mailto:x@reports.test")]}}
+    assert (await reports_of("mailto:a@reports.test", agreed)).value is True
+    assert (await reports_of("mailto:a@reports.test,mailto:b@other.test", agreed)).value is False
+    # What is agreed is the place of the record, also when it speaks for a subdomain.
+    assert (await reports_of("mailto:a@reports.test", agreed, "mail.shop.example")).value is True
+    # A public suffix that says so parts the organisations.
+    suffix: Zone = {"_dmarc.example": {"TXT": [txt("v=DMARC1; p=none; psd=y")]}}
+    assert (await reports_of("mailto:a@other.example", suffix)).value is False
+    assert (await reports_of("mailto:a@mail.shop.example", suffix)).cause is Cause.NOT_APPLICABLE
 
 
 # --- MTA-STS ----------------------------------------------------------------------------------------------------------
@@ -408,6 +463,38 @@ async def test_nobody_listens_at_the_policy_host() -> None:
     found, _ = await probe_zone(good(), probe=DNSProbe(mta_sts_port=1))
     assert found["mta_sts.mode"].cause is Cause.CONNECTION_REFUSED
     assert found["mta_sts.record"].value is True
+
+
+# --- BIMI -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("records", "present", "evidence"),
+    [
+        (["v=BIMI1; l=https://a.test/l.svg; a=https://a.test/m.pem;"], True, True),
+        (["v=BIMI1; l=https://a.test/l.svg; a="], True, False),
+        (["v=BIMI1;l=https://a.test/l.svg", "unrelated"], True, False),
+        (["v=BIMI1; l=; a="], False, Cause.NOT_APPLICABLE),
+        (["v=BIMI1; l=http://a.test/l.svg"], False, Cause.NOT_APPLICABLE),
+        (["v=BIMI1; l=https://a.test/l.svg; a=http://a.test/m.pem"], False, Cause.NOT_APPLICABLE),
+        (["v=BIMI1; l=https://a.test/l.svg", "v=BIMI1; l=https://b.test/l.svg"], False, Cause.NOT_APPLICABLE),
+        (["v=BIMI2; l=https://a.test/l.svg"], False, Cause.NOT_APPLICABLE),
+        ([], False, Cause.NOT_APPLICABLE),
+    ],
+)
+async def test_bimi(records: list[str], present: bool, evidence: object) -> None:
+    found, _ = await probe_zone({"default._bimi.shop.example": {"TXT": [txt(record) for record in records]}})
+    assert found["bimi.present"].value is present
+    assert values(found, "bimi.evidence")["bimi.evidence"] is evidence
+    assert found["bimi.logo"].value == ("https://a.test/l.svg" if present else None)
+
+
+async def test_spf_sizes_count_bytes_of_every_text() -> None:
+    found = await spf_of("v=spf1 -all", more={})
+    assert (found["bytes"], found["answer_bytes"]) == (11, 12 + 11)
+    long = "v=spf1 " + " ".join(f"ip4:192.0.2.{number}" for number in range(40)) + " -all"
+    found = await spf_of(long)
+    assert found["bytes"] == len(long) > 450
 
 
 # --- CAA, DKIM --------------------------------------------------------------------------------------------------------
