@@ -1,4 +1,4 @@
-"""HTTP endpoints of a vendor: its API, its web pages, its status page.
+"""HTTP endpoints of a vendor: its API, its web pages, its status page (what that says is the status probe's to read).
 
 One request, redirects followed by hand (each hop through the network, with its guards). Nothing is sent but a GET
 without credentials. Whether the certificate is any good is the certificate probe's to say.
@@ -6,11 +6,10 @@ without credentials. Whether the certificate is any good is the certificate prob
 
 from __future__ import annotations
 
-import json
 import re
 import urllib.parse
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from probes.model import WEB_ROLES, Cause, Endpoint, Measurement, Metric, Role, Unmeasured
 from probes.replies import printable
@@ -19,15 +18,10 @@ if TYPE_CHECKING:
     from probes.network import HTTPResponse, Network
 
 _API: frozenset[Role] = frozenset({"api"})
-_STATUS: frozenset[Role] = frozenset({"status"})
 
 MAXIMUM_REDIRECTS = 3
 VERSIONS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3")
-INDICATORS = ("critical", "major", "minor", "maintenance", "none")
-"""What Statuspage calls the state of everything, worst first."""
-_SUMMARY_PATH = "/api/v2/summary.json"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CLOSED_INCIDENTS = frozenset({"resolved", "postmortem"})
 
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -73,30 +67,7 @@ METRICS: tuple[Metric, ...] = (
         reference="RFC 9110 §15.5.2, §15.5.4",
         roles=_API,
     ),
-    Metric(
-        "status.indicator",
-        "level",
-        "State of all components as the status page sums it up; none means that nothing is wrong.",
-        reference="Statuspage status API, GET /api/v2/summary.json",
-        levels=INDICATORS,
-        roles=_STATUS,
-    ),
-    Metric(
-        "status.open_incidents",
-        "integer",
-        "Incidents on the status page that are not resolved.",
-        reference="Statuspage status API, GET /api/v2/summary.json",
-        roles=_STATUS,
-    ),
-    Metric(
-        "status.components",
-        "integer",
-        "Components whose state the status page shows, groups not counted.",
-        reference="Statuspage status API, GET /api/v2/summary.json",
-        roles=_STATUS,
-    ),
 )
-_STATUS_KEYS = tuple(metric.key for metric in METRICS if metric.key.startswith("status."))
 
 
 async def follow(url: str, network: Network) -> tuple[list[HTTPResponse], Unmeasured | None]:
@@ -187,62 +158,6 @@ def _hsts(responses: list[HTTPResponse], dead_end: Unmeasured | None) -> list[Me
     ]
 
 
-def parse_summary(body: bytes) -> tuple[str, int, int] | str:
-    """Indicator, open incidents and components of a Statuspage summary, or in words why it is none."""
-    try:
-        summary = json.loads(body)
-    except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested to attack the parser
-        return "it is not JSON"
-    page, status = _object(summary, "page"), _object(summary, "status")
-    if any(not isinstance(page.get(key), str) or not page[key] for key in ("id", "name", "url")):
-        return "it names no page"
-    indicator = status.get("indicator")
-    if not isinstance(indicator, str) or indicator not in INDICATORS:
-        return "it has no known status indicator"
-    incidents, components = summary.get("incidents"), summary.get("components")
-    if not _all_objects(incidents) or not _all_objects(components):
-        return "its incidents or components are no lists"
-    if any(not isinstance(incident.get("status"), str) for incident in incidents):
-        return "an incident has no status"
-    opened = sum(incident["status"] not in _CLOSED_INCIDENTS for incident in incidents)
-    return indicator, opened, sum(component.get("group") is not True for component in components)
-
-
-def _object(value: Any, key: str) -> dict[str, Any]:
-    inner = value.get(key) if isinstance(value, dict) else None
-    return inner if isinstance(inner, dict) else {}
-
-
-def _all_objects(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
-
-
-async def _status_page(endpoint: Endpoint, network: Network) -> list[Measurement]:
-    if endpoint.kind != "statuspage":
-        kind = printable(endpoint.kind, 60) or "(none)"
-        raise Unmeasured(Cause.NOT_APPLICABLE, f"kind {kind} is not read yet")
-    parts = urllib.parse.urlsplit(endpoint.url)
-    responses, dead_end = await follow(f"{parts.scheme}://{parts.netloc}{_SUMMARY_PATH}", network)
-    if dead_end is not None:
-        raise dead_end
-    response = responses[-1]
-    if response.status == 429:
-        raise Unmeasured(Cause.THROTTLED, f"{_SUMMARY_PATH} answers with HTTP 429")
-    if response.status != 200:
-        raise Unmeasured(Cause.PROTOCOL_ERROR, f"{_SUMMARY_PATH} answers with HTTP {response.status}")
-    if response.truncated:
-        raise Unmeasured(Cause.REPLY_TOO_LONG, f"{_SUMMARY_PATH} is longer than {len(response.body)} bytes")
-    found = parse_summary(response.body)
-    if isinstance(found, str):
-        raise Unmeasured(Cause.PROTOCOL_ERROR, f"{_SUMMARY_PATH} is no Statuspage summary: {found}")
-    indicator, incidents, components = found
-    return [
-        Measurement("status.indicator", indicator),
-        Measurement("status.open_incidents", incidents),
-        Measurement("status.components", components),
-    ]
-
-
 async def _page(endpoint: Endpoint, network: Network) -> list[Measurement]:
     responses, dead_end = await follow(endpoint.url, network)
     last = responses[-1]
@@ -268,22 +183,12 @@ async def _page(endpoint: Endpoint, network: Network) -> list[Measurement]:
 
 
 class HTTPProbe:
-    """Reachability, version, latency and HSTS; and what a status page says, where it is of a kind we can read."""
+    """Reachability, version, latency and HSTS."""
 
     name = "http"
     roles = WEB_ROLES
     metrics = METRICS
 
     async def measure(self, endpoint: Endpoint, network: Network) -> Iterable[Measurement]:
-        """The metrics of the endpoint's role. A status page and its summary are measured apart from each other."""
-        found: list[Measurement] = []
-        parts = [(_page, tuple(metric.key for metric in METRICS if metric.key.startswith("http.")))]
-        if endpoint.role == "status":
-            parts.append((_status_page, _STATUS_KEYS))
-        for measure, keys in parts:
-            applying = [key for key in keys if key != "http.authentication_required" or endpoint.role == "api"]
-            try:
-                found += await measure(endpoint, network)
-            except Unmeasured as reason:
-                found += [Measurement.missing(key, reason.cause, reason.detail) for key in applying]
-        return found
+        """The metrics of the endpoint's role."""
+        return await _page(endpoint, network)

@@ -30,7 +30,9 @@ _SHIPPED: dict[str, _Entry] = {
     "names": _Entry("probes.names", "NamesProbe", MAIL_ROLES | {"domain"}),
     "dnssec": _Entry("probes.dnssec", "DNSSECProbe", frozenset({"domain", "mx"})),
     "dane": _Entry("probes.dane", "DANEProbe", frozenset({"mx"})),
+    "discovery": _Entry("probes.discovery", "DiscoveryProbe", frozenset({"domain"})),
     "http": _Entry("probes.http", "HTTPProbe", WEB_ROLES),
+    "status": _Entry("probes.status", "StatusProbe", frozenset({"status"})),
 }
 """Name → where it is and the roles it applies to (the same as its class says; here so that asking imports nothing)."""
 

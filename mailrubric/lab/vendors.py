@@ -209,7 +209,7 @@ def _api(vendor: LabVendor, origin: str) -> WebService:
 
 
 def _status(vendor: LabVendor, origin: str) -> WebService:
-    """A status page in the form that Statuspage serves at /api/v2/summary.json."""
+    """A status page in the form that Statuspage serves at /api/v2/summary.json and /api/v2/incidents.json."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     page = {"id": f"lab{vendor.short}", "name": f"{vendor.name} (lab)", "url": origin, "time_zone": "Etc/UTC",
             "updated_at": now}  # fmt: skip
@@ -235,6 +235,7 @@ def _status(vendor: LabVendor, origin: str) -> WebService:
         "/": Page(200, "text/html; charset=utf-8", f"<title>{vendor.name} (lab): status</title>\n".encode()),
         "/api/v2/summary.json": Page.of_json(summary),
         "/api/v2/status.json": Page.of_json({"page": page, "status": status}),
+        "/api/v2/incidents.json": Page.of_json({"page": page, "incidents": incidents}),
         "/api/v2/incidents/unresolved.json": Page.of_json({"page": page, "incidents": incidents}),
     }
     return WebService(pages, headers=(_HSTS,))

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import ssl
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import h2.config
 import h2.connection
 import h2.events
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from probes.http import HTTPProbe, hsts_max_age, parse_summary, redirect_target
+from probes.http import HTTPProbe, hsts_max_age, redirect_target
 from probes.model import Cause, Endpoint, Measurement, Role
 from probes.network import HTTPResponse, Limits
 from tests.probes import certificates as zoo
@@ -271,93 +268,3 @@ async def test_hsts_that_is_switched_off_or_broken() -> None:
     # Over plain http the header means nothing (RFC 6797 §8.1).
     found = await probe_pages({"/": response(**HSTS)}, tls=False)
     assert found["http.hsts"].value is False
-
-
-# --- status pages -----------------------------------------------------------------------------------------------------
-
-
-def summary(indicator: Any = "none", incidents: Any = (), components: Any = None, **more: Any) -> dict[str, Any]:
-    return {
-        "page": {"id": "abc", "name": "Platform", "url": "https://status.example"},
-        "status": {"indicator": indicator, "description": "…"},
-        "incidents": [{"id": str(index), "status": status} for index, status in enumerate(incidents)],
-        "components": [{"group": False}, {"group": True}, {}] if components is None else components,
-        **more,
-    }
-
-
-async def status_of(body: bytes, status: str = "200 OK", kind: str = "statuspage") -> dict[str, Measurement]:
-    pages = {"/": response(), "/api/v2/summary.json": response(status, body)}
-    found = await probe_pages(pages, "/somewhere", role="status", kind=kind)
-    assert found["http.reachable"].value is True
-    return {key: each for key, each in found.items() if key.startswith("status.")}
-
-
-async def test_a_healthy_status_page() -> None:
-    found = await status_of(json.dumps(summary()).encode())
-    assert values(found) == {"status.indicator": "none", "status.open_incidents": 0, "status.components": 2}
-
-
-async def test_a_status_page_in_trouble() -> None:
-    found = await status_of(
-        json.dumps(summary("critical", ("investigating", "resolved", "postmortem", "monitoring"))).encode()
-    )
-    assert values(found) == {"status.indicator": "critical", "status.open_incidents": 2, "status.components": 2}
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "cause"),
-    [
-        (b"<html>", "200 OK", Cause.PROTOCOL_ERROR),
-        (b"", "404 Not Found", Cause.PROTOCOL_ERROR),
-        (b"", "429 Too Many Requests", Cause.THROTTLED),
-        (b"[" * 100_000, "200 OK", Cause.PROTOCOL_ERROR),
-        (b'{"a": ' + b"9" * 10_000 + b"}", "200 OK", Cause.PROTOCOL_ERROR),
-        (b" " * (1024 * 1024 + 10), "200 OK", Cause.REPLY_TOO_LONG),
-    ],
-)
-async def test_what_is_no_summary(body: bytes, status: str, cause: Cause) -> None:
-    assert {each.cause for each in (await status_of(body, status)).values()} == {cause}
-
-
-async def test_other_kinds_are_not_read_yet() -> None:
-    found = await status_of(b"", kind="incident-io")
-    assert {each.cause for each in found.values()} == {Cause.NOT_APPLICABLE}
-    assert found["status.indicator"].detail == "kind incident-io is not read yet"
-
-
-async def test_a_dead_status_page() -> None:
-    found = await probe_url("https://localhost:1/", "status", "statuspage")
-    assert {each.cause for each in found.values()} == {Cause.CONNECTION_REFUSED}
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        [], "text", None, {}, summary("green"), summary(None), summary(3), summary(page=None), summary(status="none"),
-        summary(page={"id": "", "name": "x", "url": "y"}), summary(page={"id": 1, "name": "x", "url": "y"}),
-        summary(components={}), summary(components=[1]), {**summary(), "incidents": [{}]},
-        {**summary(), "incidents": None}, {**summary(), "incidents": ["x"]},
-    ],
-)  # fmt: skip
-def test_what_only_looks_like_a_summary(body: Any) -> None:
-    assert isinstance(parse_summary(json.dumps(body).encode()), str)
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["none", "major"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["page", "status", "indicator", "incidents", "components", "id"]), inner, max_size=4
-        )
-    ),
-    max_leaves=12,
-)
-
-
-@given(json_values | st.binary(max_size=40))
-def test_no_json_breaks_the_parser(value: Any) -> None:
-    parse_summary(value if isinstance(value, bytes) else json.dumps(value).encode())
-    if isinstance(value, dict):
-        parse_summary(json.dumps({**summary(), **value}).encode())

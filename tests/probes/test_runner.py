@@ -107,7 +107,8 @@ def test_every_scheme_is_known() -> None:
 
 def test_the_registry_agrees_with_the_probes() -> None:
     assert registry.names() == (
-        "smtp", "imap", "pop3", "sieve", "tls", "certificate", "dns", "names", "dnssec", "dane", "http",
+        "smtp", "imap", "pop3", "sieve", "tls", "certificate", "dns", "names", "dnssec", "dane", "discovery", "http",
+        "status",
     )  # fmt: skip
     for name, entry in registry._SHIPPED.items():
         probe = registry.probe(name)
@@ -131,13 +132,14 @@ def test_every_metric_is_declared_once_and_completely() -> None:
 def test_what_applies_to_an_endpoint() -> None:
     names = {
         role: [probe.name for probe in registry.applicable(Endpoint(role))]
-        for role in ("submission", "mx", "imap", "domain", "web")
+        for role in ("submission", "mx", "imap", "domain", "status", "web")
     }
     assert names == {
         "submission": ["smtp", "tls", "certificate", "names"],
         "mx": ["smtp", "tls", "certificate", "names", "dnssec", "dane"],
         "imap": ["imap", "tls", "certificate", "names"],
-        "domain": ["dns", "names", "dnssec"],
+        "domain": ["dns", "names", "dnssec", "discovery"],
+        "status": ["tls", "certificate", "http", "status"],
         "web": ["tls", "certificate", "http"],
     }
 

@@ -162,7 +162,10 @@ def test_modern_does_everything_right(run: Run) -> None:
         run.reports("lab-modern", "api"),
         {**ORDINARY_TLS, **GOOD_CERTIFICATE, "http.status": 401, "http.version": "HTTP/2", "http.hsts": True},
     )
-    expect(run.reports("lab-modern", "status"), {"status.indicator": "none", "status.open_incidents": 0})
+    expect(
+        run.reports("lab-modern", "status"),
+        {"status.indicator": "none", "status.open_incidents": 0, "status.incidents_90_days": 0},
+    )
     (mx,) = run.reports("lab-modern", "mx")
     assert (mx.endpoint.host, mx.endpoint.domain) == ("mx.modern.lab.test", "modern.lab.test")
     expect([mx], {**ORDINARY_TLS, **GOOD_CERTIFICATE, "smtp.starttls_works": True, "smtp.auth_mechanisms": ()})
@@ -197,7 +200,10 @@ def test_legacy_is_old(run: Run) -> None:
         run.reports("lab-legacy", "domain"),
         {"spf.all": "?all", "dmarc.policy": "none", "mta_sts.mode": "absent", "tls_rpt.present": False},
     )
-    expect(run.reports("lab-legacy", "status"), {"status.indicator": "minor", "status.open_incidents": 1})
+    expect(
+        run.reports("lab-legacy", "status"),
+        {"status.indicator": "minor", "status.open_incidents": 1, "status.incidents_90_days": 1},
+    )
     expect(run.reports("lab-legacy", "sending"), {"spf.include_lookups": 3})
 
 
