@@ -87,8 +87,13 @@ def test_a_slider_ranks_anew_and_the_link_shows_a_colleague_the_same(page, probe
     page.wait_for_function(
         "before => !document.body.innerText.includes(before)", arg=before.split("ahead")[0].strip()[:60]
     )
-    _ready(page)
-    after = page.locator("text=/leads with [0-9.]+ points/").inner_text()
+    # Every press ranks anew; a slow machine shows several rankings on the way to the last one.
+    after, seen = "", page.locator("text=/leads with [0-9.]+ points/").inner_text()
+    while after != seen:
+        after = seen
+        page.wait_for_timeout(3000)
+        _ready(page)
+        seen = page.locator("text=/leads with [0-9.]+ points/").inner_text()
     assert after != before
     order = _names(page)
     other = chromium.new_page(viewport={"width": 1400, "height": 1100})
@@ -118,11 +123,21 @@ def test_a_vendor_shows_evidence_contradictions_and_the_conversation(page, probe
     page.get_by_text("measured", exact=True).first.wait_for()
     page.get_by_text("claimed", exact=True).first.wait_for()
     page.get_by_role("tab", name="Conversations").click()
-    conversation = page.get_by_test_id("stCode").first
-    conversation.wait_for()
-    everything = " ".join(page.get_by_test_id("stCode").all_inner_texts())
-    for part in ("S  220", "C  EHLO", "C  STARTTLS", "C  QUIT", "S  221"):
-        assert part in everything
+    page.get_by_test_id("stCode").first.wait_for()
+    # Several endpoints share a role, one of them with TLS from the start: the one meant here says STARTTLS.
+    box = page.get_by_role("combobox", name=re.compile("Endpoint"))
+    box.click()
+    endpoints = [text for text in page.get_by_role("option").all_inner_texts() if text.startswith("submission ")]
+    page.keyboard.press("Escape")
+    conversations = []
+    for endpoint in endpoints:
+        box.click()
+        page.get_by_role("option", name=endpoint, exact=True).click()
+        _ready(page)
+        page.get_by_test_id("stCode").first.wait_for()
+        conversations.append(" ".join(page.get_by_test_id("stCode").all_inner_texts()))
+    parts = ("S  220", "C  EHLO", "C  STARTTLS", "C  QUIT", "S  221")
+    assert any(all(part in conversation for part in parts) for conversation in conversations), conversations
     page.get_by_role("tab", name="Claims").click()
     page.get_by_test_id("stDataFrame").first.wait_for()
 
