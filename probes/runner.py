@@ -201,8 +201,24 @@ async def _probe_host(
     since: float | None = None,
 ) -> Report:
     async with Network(endpoint, options, surroundings, started=since) as network:
-        measurements = await _Guard(_chosen(endpoint, probes), endpoint, network).measure()
-        return _report(endpoint, network, measurements, started)
+        guard = _Guard(_chosen(endpoint, probes), endpoint, network)
+        if await _does_not_exist(endpoint, network):
+            # Otherwise a misspelt domain would read as one that publishes no policy.
+            nothing = Unmeasured(Cause.DNS_NXDOMAIN, f"{printable(endpoint.domain, 255)} does not exist")
+            return _report(endpoint, network, guard.without(nothing), started)
+        return _report(endpoint, network, await guard.measure(), started)
+
+
+async def _does_not_exist(endpoint: Endpoint, network: Network) -> bool:
+    """Whether the resolver says that the domain of a ``domain`` or ``sending`` endpoint is not there at all
+    (RFC 8020). No answer to that is no answer: the probes then find their own causes."""
+    if endpoint.role not in ("domain", "sending"):
+        return False
+    try:
+        # The question that the SPF part asks as well, so that it costs nothing.
+        return not (await network.resolve(endpoint.domain, "TXT")).exists
+    except Unmeasured:
+        return False
 
 
 def _chosen(endpoint: Endpoint, probes: Sequence[Probe] | None) -> Sequence[Probe]:

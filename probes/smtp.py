@@ -185,7 +185,7 @@ class SMTPDialogue(Dialogue):
     farewell = "QUIT"
 
     async def reply(self) -> Reply:
-        """The next complete reply. ``throttled`` for 421."""
+        """The next complete reply. ``throttled`` for 421, after which the address is left alone."""
         reply = await self.connection.read_reply()
         if reply.code == 421:
             self.network.throttled(self.connection.address)
@@ -198,8 +198,17 @@ class SMTPDialogue(Dialogue):
         return await self.reply()
 
     async def greet(self) -> tuple[bytes, ...]:
-        """Read to the final line of the greeting; nothing is sent before it."""
-        reply = await self.reply()
+        """Read to the final line of the greeting; nothing is sent before it.
+
+        A first greeting of 421 turns us away (``greeting_rejected``); one on a later connection, after we were let in
+        before, says that we came too often (``throttled``). Either way this address is left alone.
+        """
+        try:
+            reply = await self.reply()
+        except Unmeasured as problem:
+            if problem.cause is Cause.THROTTLED and self.connection.number == 1:
+                raise Unmeasured(Cause.GREETING_REJECTED, problem.detail) from None
+            raise
         if reply.code == 220:
             return reply.lines
         if reply.code >= 400:

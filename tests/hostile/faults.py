@@ -314,6 +314,8 @@ def _case(target: Target, place: str, fault: str, script: Script) -> Case:
         causes = NONSENSE | (TOO_LONG if fault == "endless reply" else frozenset())
     elif fault == "421":
         side = frozenset({Cause.THROTTLED})
+        if place == GREETING:
+            causes = frozenset({Cause.GREETING_REJECTED})
     elif fault == "554" and place == UPGRADE:
         causes, instead = NOT_TLS, {works: False}
         reached_after = frozenset({QUIT})  # a refusal is an answer: we go on to say goodbye
