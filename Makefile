@@ -16,8 +16,8 @@ PORT ?= 8501
 TESTS ?=
 # Real servers and the browser spend their time waiting, so two workers pay even on one core.
 WORKERS ?= 2
-# Groups in the order of the files: the browser's, which takes longest, comes first.
-SPREAD := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+# The quick tests wait even more: for deadlines, mostly.
+CHECK_WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -54,15 +54,16 @@ lab: $(VENV)/.installed
 	@$(BIN)/mailrubric lab --probe --serve
 
 # What a test needs and this machine lacks is named in the summary's list of skipped tests; with CI=true it fails.
+# The files go to the workers in their order, so that the browser's tests, which take longest, come first.
 # Where PostgreSQL is installed, a throw-away cluster runs for as long as the tests do.
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest $(SPREAD) $(TESTS)
+	@$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reorder $(TESTS)
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest --quiet $(SPREAD) \
+	@$(BIN)/python -m pytest --quiet --numprocesses $(CHECK_WORKERS) \
 		-m 'not real and not browser and not postgresql and not slow' $(TESTS)
 
 bench: $(VENV)/.installed-dev

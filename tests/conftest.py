@@ -7,8 +7,12 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import needs, postgresql
+
+SPREAD = {"tests/hostile/test_fault_matrix.py"}
+"""Files whose tests share nothing, so that any worker may run any of them."""
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -21,13 +25,18 @@ def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
         report.longrepr = f"skipped in CI, where everything should be installed: {reason}"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one worker, so that what they share is set up once; files that share nothing say so with
-    ``pytestmark = pytest.mark.spread``."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None and item.get_closest_marker("spread") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+class FileByFile(LoadScopeScheduling):
+    """Keeps a file's tests in one worker, so that what they share is set up once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if file in SPREAD else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
+    """How tests are shared out between the workers of pytest-xdist. (Its own ``--dist loadgroup`` does nothing beside
+    pytest 9.2, where the name of a test can no longer be changed.)"""
+    return FileByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -28,7 +28,7 @@ from tests.hostile.faults import MAIL, SIDE, TARGETS, Case, Target, stage_of
 from tests.hostile.server import Close, Script, Send, authority_file, serve, serve_in_thread
 from tests.probes.dnsserver import name_server, txt
 
-pytestmark = [pytest.mark.slow, pytest.mark.spread]
+pytestmark = pytest.mark.slow
 
 DEADLINE = 3.0
 GRACE = 1.0

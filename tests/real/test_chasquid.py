@@ -10,7 +10,7 @@ from probes.model import Cause
 from tests.real.conftest import Probe
 from tests.real.servers import DOMAIN, Authority, Service, chasquid
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("chasquid")]
+pytestmark = pytest.mark.real
 
 HOST = f"chasquid.{DOMAIN}"
 ALWAYS = {"8BITMIME", "PIPELINING", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE", "HELP"}

@@ -11,7 +11,7 @@ from probes.model import Cause
 from tests.real.conftest import Probe
 from tests.real.servers import ADDRESSES, DOMAIN, Authority, Service, nginx
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("domain")]
+pytestmark = pytest.mark.real
 
 POLICY = f"version: STSv1\r\nmode: enforce\r\nmx: mx1.{DOMAIN}\r\nmx: *.{DOMAIN}\r\nmax_age: 604800\r\n"
 

@@ -13,7 +13,7 @@ from tests.real.conftest import Probe
 from tests.real.reports import Expected
 from tests.real.servers import DOMAIN, Authority, Service, dovecot
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("dovecot")]
+pytestmark = pytest.mark.real
 
 HOST = f"dovecot.{DOMAIN}"
 Services = dict[str, Service]

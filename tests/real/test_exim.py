@@ -12,7 +12,7 @@ from probes.model import Cause
 from tests.real.conftest import Probe
 from tests.real.servers import DOMAIN, Authority, Service, exim
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("exim")]
+pytestmark = pytest.mark.real
 
 HOST = f"exim.{DOMAIN}"
 Services = dict[str, Service]

@@ -10,7 +10,7 @@ from probes.model import Cause
 from tests.real.conftest import Probe
 from tests.real.servers import DOMAIN, Authority, Service, haraka
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("haraka")]
+pytestmark = pytest.mark.real
 
 HOST = f"haraka.{DOMAIN}"
 ALWAYS = {"PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE"}

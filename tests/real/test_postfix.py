@@ -15,7 +15,7 @@ from tests.real.conftest import Probe
 from tests.real.reports import Expected
 from tests.real.servers import DOMAIN, Authority, Listener, Service, dovecot, postfix
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("postfix")]
+pytestmark = pytest.mark.real
 
 HOST = f"postfix.{DOMAIN}"
 

@@ -15,7 +15,7 @@ from tests.real.conftest import Probe
 from tests.real.reports import Reported
 from tests.real.servers import DOMAIN, Authority, Service, nginx
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("web")]
+pytestmark = pytest.mark.real
 
 HOST = f"www.{DOMAIN}"
 
