@@ -186,7 +186,12 @@ async def test_mail_server(target: Target, name: str, options: Options) -> None:
     well_behaved = outcomes[0]
     assert well_behaved[0].fault == "well-behaved"
     truth = well_behaved[1].found
-    wrong = [f"{case.name}: {problem}" for case, outcome in outcomes for problem in problems_of(case, outcome, truth)]
+    wrong = []
+    for case, outcome in outcomes:
+        if problems_of(case, outcome, truth):
+            # Once more and alone: on a machine with no time left, an honest time-out is no defect of the probe.
+            outcome = await run(case, probes, options)
+        wrong += [f"{case.name}: {problem}" for problem in problems_of(case, outcome, truth)]
     assert not wrong, f"{len(wrong)} of {len(outcomes)} cases\n" + "\n".join(wrong)
 
 
@@ -274,14 +279,21 @@ async def test_web_server(role: Role, scheme: str, options: Options) -> None:
     assert truth["http.hsts"].value is (scheme == "https")
     if role == "status":
         assert (truth["status.indicator"].value, truth["status.components"].value) == ("none", 1)
-    wrong = []
-    for case, outcome in zip(chosen, outcomes, strict=True):
-        wrong += [f"{case.name}: {problem}" for problem in check_time_and_bugs(outcome)]
+
+    def problems(case: faults_web.Case, outcome: Outcome) -> list[str]:
         assert set(outcome.found) == set(truth)
+        found = [f"{case.name}: {problem}" for problem in check_time_and_bugs(outcome)]
         for metric, each in outcome.found.items():
             problem = web_problem(each, case.expected(metric), truth[metric])
             if problem and each.cause is not Cause.PROBE_BUG:
-                wrong.append(f"{case.name}: {metric} {problem}")
+                found.append(f"{case.name}: {metric} {problem}")
+        return found
+
+    wrong = []
+    for case, outcome in zip(chosen, outcomes, strict=True):
+        if problems(case, outcome):
+            outcome = await run_web(case)  # once more and alone, see test_mail_server
+        wrong += problems(case, outcome)
     assert not wrong, f"in {len(outcomes)} cases\n" + "\n".join(wrong)
 
 
