@@ -131,11 +131,20 @@ async def name_server(records: Records) -> AsyncIterator[Asked]:
         writer.close()
 
     loop = asyncio.get_running_loop()
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    asked.port = server.sockets[0].getsockname()[1]
-    transport, _ = await loop.create_datagram_endpoint(
-        lambda: _UDP(records, asked.questions), local_addr=("127.0.0.1", asked.port)
-    )
+    # A port that is free for TCP may be taken for UDP: then another is tried.
+    for attempt in range(20):
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        asked.port = server.sockets[0].getsockname()[1]
+        try:
+            transport, _ = await loop.create_datagram_endpoint(
+                lambda: _UDP(records, asked.questions), local_addr=("127.0.0.1", asked.port)
+            )
+        except OSError:
+            server.close()
+            if attempt == 19:
+                raise
+        else:
+            break
     try:
         yield asked
     finally:

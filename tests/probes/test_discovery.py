@@ -141,15 +141,21 @@ async def test_what_is_no_domain() -> None:
 
 @pytest.mark.parametrize(
     ("fault", "cause"),
-    [("SERVFAIL", Cause.DNS_SERVFAIL), ("REFUSED", Cause.DNS_SERVFAIL), ("SILENT", Cause.DNS_TIMEOUT)],
+    [
+        ("SERVFAIL", Cause.DNS_SERVFAIL),
+        ("REFUSED", Cause.DNS_SERVFAIL),
+        pytest.param("SILENT", Cause.DNS_TIMEOUT, marks=pytest.mark.slow),
+    ],
 )
 async def test_a_fault_is_never_a_fact(fault: str, cause: Cause) -> None:
     """Each question fails in turn: what depends on it has the cause or stays true, and nothing else changes."""
     pages = {CONFIG_PATHS[0]: response(body=CONFIG), JMAP: challenge()}
-    limits = Limits(deadline=6, connect_timeout=1, read_timeout=1, dns_timeout=0.3)
+    # Servers and probe share one event loop: only where nothing answers is there a reason to be impatient.
+    limits = Limits(deadline=15, connect_timeout=5, read_timeout=5, dns_timeout=1 if fault == "SILENT" else 5)
     names = [f"_{service}._tcp.{DOMAIN}" for service in (*SERVICES, "jmap", "autodiscover")]
     async with website(pages) as port:
         truth = values(await discover(good(), port, limits))
+        assert not [key for key, value in truth.items() if isinstance(value, Cause)]
         for name in (*names, f"autodiscover.{DOMAIN}", f"autoconfig.{DOMAIN}", DOMAIN):
             zone = good()
             zone[name] = {**zone.get(name, {}), "FAULT": [fault]}
