@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
+from probes.hello import ALERTS
 from probes.model import Cause, Unmeasured
 from probes.replies import Reply, ReplyCollector, printable, quoted, take_line
 
@@ -30,17 +31,6 @@ BUFFER_BYTES = 64 * 1024
 
 _CHUNK_BYTES = 16 * 1024
 _RECORD_TYPES = range(0x14, 0x19)
-_ALERTS = {
-    0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 21: "decryption_failed", 22: "record_overflow",
-    30: "decompression_failure", 40: "handshake_failure", 41: "no_certificate", 42: "bad_certificate",
-    43: "unsupported_certificate", 44: "certificate_revoked", 45: "certificate_expired", 46: "certificate_unknown",
-    47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error", 51: "decrypt_error",
-    60: "export_restriction", 70: "protocol_version", 71: "insufficient_security", 80: "internal_error",
-    86: "inappropriate_fallback", 90: "user_canceled", 100: "no_renegotiation", 109: "missing_extension",
-    110: "unsupported_extension", 111: "certificate_unobtainable", 112: "unrecognized_name",
-    113: "bad_certificate_status_response", 114: "bad_certificate_hash_value", 115: "unknown_psk_identity",
-    116: "certificate_required", 120: "no_application_protocol", 121: "ech_required",
-}  # fmt: skip
 _OUR_LIMITS = (
     "no protocols available",
     "no ciphers available",
@@ -67,7 +57,7 @@ _FOR_A_REPLY = "waiting for a reply"
 
 def alert_name(number: int) -> str:
     """The name of a TLS alert (IANA TLS Alerts registry), such as ``handshake_failure``."""
-    return _ALERTS.get(number, f"alert {number}")
+    return ALERTS.get(number, f"alert {number}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,25 +5,28 @@ from __future__ import annotations
 import html
 import re
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>$~:^=])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+from mailrubric.display import one_line
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>$~:^=&])")
+
+
+def _cut(text: object, limit: int) -> str:
+    line = one_line(str(text))
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def plain(text: object, limit: int = 2000) -> str:
-    """``text`` for a Markdown place, showing exactly its characters: no formatting, link, icon or formula.
+    """``text`` for a Markdown place, showing exactly its characters: no formatting, icon or formula.
 
-    Control and direction-changing characters become spaces; longer text is cut at ``limit`` characters.
+    A bare web address stays clickable, and leads where it says.
+    Control and direction-changing characters are shown as escapes; longer text is cut at ``limit`` characters.
     """
-    cleaned = _CONTROL.sub(" ", str(text))
-    if len(cleaned) > limit:
-        cleaned = cleaned[: limit - 1] + "…"
-    return _MARKDOWN.sub(r"\\\1", cleaned.replace("\n", " "))
+    return _MARKDOWN.sub(r"\\\1", _cut(text, limit))
 
 
 def label(text: object, limit: int = 80) -> str:
     """``text`` for a Plotly label, which reads a little HTML."""
-    cleaned = _CONTROL.sub(" ", str(text))
-    return html.escape(cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…")
+    return html.escape(_cut(text, limit))
 
 
 def link(text: str, url: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PAGES = ("", "vendor", "compare", "probe", "criteria", "export")
 PATIENCE = 45_000

@@ -13,9 +13,6 @@ import pytest
 from mailrubric import lab
 from mailrubric.cli import main
 
-LAB = pytest.mark.xdist_group("cli-lab")
-"""For tests that share the probed lab: one worker runs them all, so it is started once."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Result:

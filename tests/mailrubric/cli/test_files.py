@@ -12,10 +12,8 @@ import pytest
 from mailrubric.cli import export
 from mailrubric.export import FORMATS
 from mailrubric.workspace import shipped_folder
-from tests.mailrubric.cli.conftest import LAB
 
 
-@LAB
 @pytest.mark.parametrize("ending", FORMATS)
 def test_a_scorecard_in_every_format(call, probed, ending):
     result = call("export", "-o", f"card.{ending}", "--workspace", probed.workspace, "--json").json
@@ -27,7 +25,6 @@ def test_a_scorecard_in_every_format(call, probed, ending):
     assert [path.name for path in Path().iterdir()] == [f"card.{ending}"]  # nothing temporary is left
 
 
-@LAB
 def test_the_json_scorecard_is_the_score_with_evidence(call, probed):
     words = ["--workspace", probed.workspace, "--as-of", "2026-11-30"]
     assert call("export", "-o", "card.json", *words).code == 0

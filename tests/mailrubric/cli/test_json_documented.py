@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mailrubric.workspace import shipped_folder
-from tests.mailrubric.cli.conftest import LAB
 
 KEYED_BY_DATA = {"causes", "versions"}
 """Objects whose keys are data."""
@@ -51,19 +50,16 @@ def check(name: str, real: dict[str, Any]) -> None:
     assert found == []
 
 
-@LAB
 def test_probe_target(call, probed):
     address, port = probed.lab.resolver
     words = ["probe", "--target", probed.target(), "--allow-private", "--resolver", f"{address}:{port}", "--json"]
     check("probe-target", call(*words).json)
 
 
-@LAB
 def test_probe_vendors(probed):
     check("probe-vendors", probed.summary)
 
 
-@LAB
 def test_score(call, probed):
     card = call("score", "--workspace", probed.workspace, "--json").json
     check("score", card)
@@ -71,7 +67,6 @@ def test_score(call, probed):
     assert any(vendor["gates"] for vendor in card["vendors"])
 
 
-@LAB
 def test_explain(call, probed):
     real = call("explain", "lab-contradiction", "--workspace", probed.workspace, "--json").json
     assert list(real) == list(EXAMPLES["explain"])

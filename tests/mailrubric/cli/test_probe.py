@@ -21,7 +21,6 @@ import pytest
 
 from mailrubric.evidence.store import Store
 from mailrubric.workspace import Workspace
-from tests.mailrubric.cli.conftest import LAB
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -48,7 +47,6 @@ def lab_options(probed) -> list[str]:
     return ["--allow-private", "--resolver", f"{address}:{port}", "--ca", str(probed.lab.ca_file)]
 
 
-@LAB
 def test_a_target_gives_the_whole_report(call, probed):
     report = call("probe", "--target", probed.target(), *lab_options(probed), "--ehlo", "me.example", "--json").json
     assert set(report) == {
@@ -64,7 +62,6 @@ def test_a_target_gives_the_whole_report(call, probed):
     assert report["vantage"] == "local"
 
 
-@LAB
 def test_settings_of_a_workspace_are_defaults_and_options_win(call, probed):
     report = call(
         "probe", "--target", probed.target(), "--workspace", probed.workspace, "--ehlo", "me.example", "--json"
@@ -75,13 +72,11 @@ def test_settings_of_a_workspace_are_defaults_and_options_win(call, probed):
     assert "EHLO prober.lab.test" not in said
 
 
-@LAB
 def test_only_the_probes_that_were_named(call, probed):
     report = call("probe", "--target", probed.target(), *lab_options(probed), "--probe", "tls", "--json").json
     assert {one["metric"].partition(".")[0] for one in report["measurements"]} == {"tls"}
 
 
-@LAB
 def test_a_target_in_another_role(call, probed):
     report = call("probe", "--target", probed.target(), *lab_options(probed), "--role", "mx", "--json").json
     assert report["endpoint"]["role"] == "mx"
@@ -112,7 +107,6 @@ def test_nothing_measured_is_exit_code_3_with_advice(call):
     assert "unknown" in result.out
 
 
-@LAB
 def test_a_conversation_is_readable(call, probed):
     result = call("probe", "--target", probed.target(), *lab_options(probed))
     assert result.code == 0
@@ -131,7 +125,6 @@ def test_a_greeting_cannot_steer_the_terminal(call, as_json):
     assert "owned" in result.out
 
 
-@LAB
 def test_vendors_are_probed_and_kept(probed):
     summary = probed.summary
     assert summary["version"] == 1
@@ -146,7 +139,6 @@ def test_vendors_are_probed_and_kept(probed):
         assert store.counts()["reports"] >= summary["total"]
 
 
-@LAB
 def test_a_summary_in_plain_words(call, probed):
     result = call("probe", "lab-down", "lab-no-starttls", "--role", "submission", "--workspace", probed.workspace)
     assert result.code == 0
@@ -156,21 +148,18 @@ def test_a_summary_in_plain_words(call, probed):
     assert str(probed.workspace) in result.out
 
 
-@LAB
 def test_a_vendor_that_is_down_alone_is_exit_code_3(call, probed):
     result = call("probe", "lab-down", "--role", "submission", "--workspace", probed.workspace, "--json")
     assert result.code == 3
     assert {each["state"] for each in result.json["endpoints"]} == {"failed"}
 
 
-@LAB
 def test_what_is_fresh_can_be_left_out(call, probed):
     result = call("probe", "lab-modern", "--skip-fresh", "1", "--workspace", probed.workspace, "--json")
     assert result.code == 0
     assert result.json["vendors"][0]["endpoints"]["skipped"] == result.json["total"] > 0
 
 
-@LAB
 def test_only_endpoints_that_a_named_probe_applies_to(call, probed):
     result = call("probe", "lab-modern", "--probe", "dns", "--workspace", probed.workspace, "--json").json
     assert {one["endpoint"].split()[0] for one in result["endpoints"]} == {"domain", "sending"}
@@ -192,7 +181,6 @@ def test_a_store_that_cannot_be_used_is_told(call, monkeypatch):
     assert "hunter2" not in result.err + result.out
 
 
-@LAB
 def test_ctrl_c_stops_politely_and_keeps_what_was_stored(probed):
     process = subprocess.Popen(
         [sys.executable, "-m", "mailrubric", "probe", "--all", "--concurrency", "1", "--json", "--workspace",
@@ -216,7 +204,6 @@ def test_ctrl_c_stops_politely_and_keeps_what_was_stored(probed):
     assert after - before >= kept
 
 
-@LAB
 def test_a_terminal_sees_live_progress(probed):
     leader, follower = pty.openpty()
     process = subprocess.Popen(

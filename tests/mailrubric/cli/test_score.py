@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from mailrubric.display import tenths
-from tests.mailrubric.cli.conftest import LAB
 
 
-@LAB
 def test_the_ranking_as_json(call, probed):
     card = call("score", "--workspace", probed.workspace, "--json").json
     assert set(card) == {"version", "rules", "as_of", "vendors"}
@@ -34,7 +32,6 @@ def test_the_ranking_as_json(call, probed):
     assert by_id["lab-contradiction"]["contradictions"]
 
 
-@LAB
 def test_the_ranking_for_people_shows_the_same_figures(call, probed):
     as_of = "2026-11-30T00:00:00Z"
     card = call("score", "--workspace", probed.workspace, "--as-of", as_of, "--json").json
@@ -46,20 +43,17 @@ def test_the_ranking_for_people_shows_the_same_figures(call, probed):
     assert card["rules"]["hash"][:12] in text
 
 
-@LAB
 def test_a_failed_gate_is_exit_code_1_only_when_asked(call, probed):
     assert call("score", "--workspace", probed.workspace).code == 0
     assert call("score", "--workspace", probed.workspace, "--fail-on-gate").code == 1
     assert call("score", "lab-modern", "--workspace", probed.workspace, "--fail-on-gate").code == 0
 
 
-@LAB
 def test_the_same_evidence_time_and_rules_give_the_same_bytes(call, probed):
     words = ["score", "--workspace", probed.workspace, "--as-of", "2026-11-30", "--json"]
     assert call(*words).out == call(*words).out
 
 
-@LAB
 def test_evidence_later_than_as_of_is_not_known_yet(call, probed):
     then = call("score", "lab-modern", "--workspace", probed.workspace, "--as-of", "2020-01-01", "--json").json
     assert then["as_of"].startswith("2020-01-01T23:59:59")
@@ -123,7 +117,6 @@ def test_a_faulty_catalogue_is_exit_code_1_and_scores_nothing(call):
     assert not Path("x.csv").exists()
 
 
-@LAB
 def test_explain_shows_every_criterion_with_evidence_and_what_to_do(call, probed):
     result = call("explain", "lab-down", "--workspace", probed.workspace, "--json").json
     assert set(result) == {"version", "rules", "as_of", "vendor", "find_out"}
@@ -141,7 +134,6 @@ def test_explain_shows_every_criterion_with_evidence_and_what_to_do(call, probed
     )
 
 
-@LAB
 def test_explain_for_people(call, probed):
     text = call("explain", "lab-contradiction", "--workspace", probed.workspace).out
     assert "Contradiction (lab) (lab-contradiction, esp, lab)" in text

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.mailrubric.cli.conftest import LAB
-
 COMMANDS = ["validate", "probe", "score", "explain", "export", "metrics", "lab", "serve"]
 HEAVY = {"pydantic", "sqlalchemy", "numpy", "pandas", "rich", "streamlit", "yaml", "plotly", "xlsxwriter", "httpx"}
 
@@ -39,7 +37,6 @@ def modules_after(*words: str, cwd: Path) -> tuple[int, set[str], str]:
     return exit_code, set(modules), done.stdout
 
 
-@LAB
 def test_probing_a_target_loads_only_what_it_needs(probed, tmp_path):
     address, port = probed.lab.resolver
     code, modules, out = modules_after(

@@ -54,10 +54,6 @@ class Run:
         return [each for name, report in self.summary.reports if name == vendor for each in report.measurements]
 
 
-# One lab and one run of probes serve them all.
-pytestmark = pytest.mark.xdist_group("lab-qualities")
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with lab.start(tmp_path_factory.mktemp("lab") / "workspace") as running:
