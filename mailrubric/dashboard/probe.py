@@ -116,7 +116,8 @@ def _status(status: RunStatus) -> None:
     elif status.error:
         st.error(plain(status.error), title="The run stopped")
     elif status.cancelled:
-        st.warning(f"Stopped after {status.done} of {status.total} endpoints. What was measured is kept.")
+        over = sum(item.state not in ("cancelled", "waiting") for item in status.items)
+        st.warning(f"Stopped after {over} of {status.total} endpoints. What was measured is kept.")
     else:
         st.success(
             f"{status.done} endpoints: {status.values} values measured, {status.missing} without a value.",

@@ -75,6 +75,18 @@ def test_probing_fills_the_ranking_and_a_gate_fails(page, probed):
     page.get_by_text("a certificate has expired").first.wait_for()
 
 
+def test_a_run_is_stopped_and_says_how_far_it_came(page, probed):
+    page.goto(f"{probed}/probe")
+    _ready(page)
+    page.get_by_role("button", name=re.compile(r"^Probe \d+ endpoints")).click()
+    page.get_by_role("button", name="Stop").click()
+    told = page.get_by_text(re.compile(r"Stopped after \d+ of \d+ endpoints"))
+    told.wait_for()
+    done, total = map(int, re.findall(r"\d+", told.inner_text()))
+    assert done < total, "the slow server's endpoints take seconds, so some were given up"
+    assert page.get_by_role("button", name=re.compile(r"^Probe \d+ endpoints")).is_enabled()
+
+
 def test_a_slider_ranks_anew_and_the_link_shows_a_colleague_the_same(page, probed, chromium):
     page.goto(probed)
     _ready(page)
