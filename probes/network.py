@@ -48,6 +48,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+Depth = Literal["standard", "full"]
+
 PORT_25_REFERENCES: tuple[tuple[str, int], ...] = (
     ("gmail-smtp-in.l.google.com", 25),
     ("outlook-com.olc.protection.outlook.com", 25),
@@ -66,6 +68,7 @@ class Limits:
     ``connections_per_address``, ``concurrent_per_address`` and ``spacing_mx`` count per address **and port**: a port is
     a service of its own, and a provider's 587, 465 and 25 often share one address. For HTTP they count per host name
     besides: thousands of status pages and APIs stand behind one address of a content delivery network.
+    ``connections_per_address_full`` takes the place of ``connections_per_address`` at full depth.
     """
 
     deadline: float = 30.0
@@ -79,6 +82,7 @@ class Limits:
     line_bytes: int = 4096
     http_bytes: int = 1024 * 1024
     connections_per_address: int = 8
+    connections_per_address_full: int = 64
     concurrent_per_address: int = 4
     concurrent_per_address_mx: int = 1
     spacing_mx: float = 1.0
@@ -90,7 +94,9 @@ class Limits:
 class Options:
     """How this run may behave. ``resolver``: (address, port) or None for the system's. ``ca_file``: one more trust
     anchor in PEM. ``ehlo_name``: how we introduce ourselves; "" for this machine's own name. ``vantage``: label of the
-    place we measure from. ``validation_references``: a signed and a wrongly signed name, by which the resolver has to
+    place we measure from. ``depth``: ``standard`` keeps to few connections; ``full`` asks also what takes one connection
+    for each answer, such as the list of cipher suites. ``own_servers``: host names, addresses and domains that the user
+    has declared to be his own and wants probed intrusively; empty for nobody's. ``validation_references``: a signed and a wrongly signed name, by which the resolver has to
     prove that it validates DNSSEC."""
 
     limits: Limits = Limits()
@@ -99,6 +105,8 @@ class Options:
     ca_file: str | None = None
     ehlo_name: str = ""
     vantage: str = "local"
+    depth: Depth = "standard"
+    own_servers: frozenset[str] = frozenset()
     validation_references: tuple[str, str] = VALIDATION_REFERENCES
 
 
@@ -428,20 +436,15 @@ class Network:
         text = str(address)
         limits = self.options.limits
         mx = self.endpoint.role == "mx"
-        place = self.surroundings.place(
-            text,
-            port,
-            limits.concurrent_per_address_mx if mx else limits.concurrent_per_address,
-            host.lower() if self.endpoint.role in WEB_ROLES or port == 443 else "",
-        )
+        place = self._place(host, text, port)
         self.address = text
         await self._before_deadline(place.turns.acquire(), f"waiting for our turn at {text} port {port}")
         try:
             if self.surroundings.stopped(text, port):
                 raise Unmeasured(Cause.THROTTLED, f"{text} asked us to stop (421) earlier in this run")
-            if place.dials >= limits.connections_per_address:
+            if place.dials >= self._connections_allowed:
                 raise Unmeasured(
-                    Cause.THROTTLED, f"our own limit of {limits.connections_per_address} connections per address"
+                    Cause.THROTTLED, f"our own limit of {self._connections_allowed} connections per address"
                 )
             if mx:
                 await self._before_deadline(
@@ -478,6 +481,43 @@ class Network:
         shown = f"[{text}]" if isinstance(address, ipaddress.IPv6Address) else text
         self.note(f"connected to {shown}:{port} in {connect_ms:.1f} ms", number)
         return connection
+
+    def _place(self, host: str, address: str, port: int) -> _Place:
+        limits = self.options.limits
+        return self.surroundings.place(
+            address,
+            port,
+            limits.concurrent_per_address_mx if self.endpoint.role == "mx" else limits.concurrent_per_address,
+            host.lower() if self.endpoint.role in WEB_ROLES or port == 443 else "",
+        )
+
+    @property
+    def _connections_allowed(self) -> int:
+        limits = self.options.limits
+        return (
+            limits.connections_per_address if self.options.depth == "standard" else limits.connections_per_address_full
+        )
+
+    def connections_left(self, host: str, port: int) -> int:
+        """How many more connections our manners allow to the pinned address of ``host``; all of them before one is
+        pinned. Others may take them in the meantime: dialling is what decides."""
+        if host not in self._pinned:
+            return self._connections_allowed
+        return max(0, self._connections_allowed - self._place(host, str(self._pinned[host]), port).dials)
+
+    def require_full_depth(self, what: str) -> None:
+        """Raise ``Unmeasured(not_permitted)`` unless the run is at full depth. ``what`` begins the sentence for people,
+        such as "the list of cipher suites"."""
+        if self.options.depth != "full":
+            raise Unmeasured(Cause.NOT_PERMITTED, f"{what} takes many connections: measured at full depth only")
+
+    def require_own_server(self) -> None:
+        """Raise ``Unmeasured(not_permitted)`` unless the user has declared this endpoint's host or domain to be his own
+        and asked for intrusive probes."""
+        endpoint = self.endpoint
+        names = {endpoint.host.lower().removesuffix("."), endpoint.domain.lower().removesuffix(".")} - {""}
+        if not names & self.options.own_servers:
+            raise Unmeasured(Cause.NOT_PERMITTED, "intrusive: only on a server that is declared to be one's own")
 
     def _connect_failure(self, address: IPAddress, port: int, error: OSError) -> Unmeasured:
         """The cause behind a failed connection (``TimeoutError`` is an ``OSError``)."""
