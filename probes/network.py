@@ -94,10 +94,11 @@ class Limits:
 class Options:
     """How this run may behave. ``resolver``: (address, port) or None for the system's. ``ca_file``: one more trust
     anchor in PEM. ``ehlo_name``: how we introduce ourselves; "" for this machine's own name. ``vantage``: label of the
-    place we measure from. ``depth``: ``standard`` keeps to few connections; ``full`` asks also what takes one connection
-    for each answer, such as the list of cipher suites. ``own_servers``: host names, addresses and domains that the user
-    has declared to be his own and wants probed intrusively; empty for nobody's. ``validation_references``: a signed and a wrongly signed name, by which the resolver has to
-    prove that it validates DNSSEC."""
+    place we measure from. ``depth``: ``standard`` keeps to few connections; ``full`` asks also what takes one
+    connection for each answer, such as the list of cipher suites. ``own_servers``: host names, addresses and domains
+    that the user has declared to be his own and wants probed intrusively; empty for nobody's.
+    ``validation_references``: a signed and a wrongly signed name, by which the resolver has to prove that it validates
+    DNSSEC."""
 
     limits: Limits = Limits()
     allow_private: bool = False
