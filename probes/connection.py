@@ -24,7 +24,7 @@ from probes.replies import Reply, ReplyCollector, printable, quoted, take_line
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
-    from probes.network import Limits
+    from probes.network import Limits, SampledStep
 
 BUFFER_BYTES = 64 * 1024
 """Reading from the socket pauses while this much waits to be consumed."""
@@ -206,12 +206,19 @@ class Connection:
         tls_context: Callable[[], SSL.Context],
         record: Recorder,
         released: Callable[[], None],
+        host: str = "",
     ) -> None:
         self.number = number
+        self.host = host
         self.address = address
         self.port = port
         self.connect_ms = connect_ms
         self.tls: TLSSession | None = None
+        self.samples: list[tuple[SampledStep, float]] = [("connect", connect_ms)]
+        """(step, milliseconds) of what went well on this connection and how long it took; see ``network.Sample``."""
+        self.first_reply_ms: float | None = None
+        """From the first line that we sent to the next line or reply that was read."""
+        self._first_line_sent: float | None = None
         self._wire = wire
         self._deadline = deadline
         self._limits = limits
@@ -263,7 +270,7 @@ class Connection:
     async def read_line(self, timeout: float | None = None) -> bytes:
         """One line without its CRLF (a bare LF ends a line too). Recorded in the transcript."""
         line = await self._line(self._until(timeout))
-        self._greeted = True
+        self._heard_from()
         return line
 
     async def read_reply(self, timeout: float | None = None) -> Reply:
@@ -273,7 +280,7 @@ class Connection:
         reply = None
         while reply is None:
             reply = collector.add(await self._line(until))
-        self._greeted = True
+        self._heard_from()
         return reply
 
     async def read_exactly(self, count: int, timeout: float | None = None) -> bytes:
@@ -308,6 +315,8 @@ class Connection:
         """
         if "\r" in line or "\n" in line:
             raise ValueError("a line to send must not hold line ends")
+        if self._first_line_sent is None:
+            self._first_line_sent = time.perf_counter()
         await self.send(line.encode("utf-8") + b"\r\n", shown=line if shown is None else shown)
 
     async def send(self, data: bytes, *, shown: str) -> None:
@@ -380,6 +389,7 @@ class Connection:
                     raise self._plain_text(first)
             self._feed()
         self.tls = self._session(tls, 1000 * (time.perf_counter() - began))
+        self.samples.append(("handshake", self.tls.handshake_ms))
         self._record("note", f"TLS {self.tls.version} {self.tls.cipher} {self.tls.group}".rstrip(), self.number)
         return self.tls
 
@@ -396,6 +406,12 @@ class Connection:
             if self._ssl is not None:
                 self._ssl.set_app_data(None)
             released()
+
+    def _heard_from(self) -> None:
+        """A line or reply was read whole."""
+        self._greeted = True
+        if self._first_line_sent is not None and self.first_reply_ms is None:
+            self.first_reply_ms = 1000 * (time.perf_counter() - self._first_line_sent)
 
     # -- waiting --------------------------------------------------------------------------------------------------
 

@@ -60,13 +60,20 @@ class Dialogue(abc.ABC):
         with contextlib.suppress(Unmeasured):
             await self.connection.send_line(self.farewell)
 
+    def sample_first_reply(self) -> None:
+        """Count the time of the reply to the first command, once it has proved to be one."""
+        if self.connection.first_reply_ms is not None:
+            self.connection.samples.append(("reply", self.connection.first_reply_ms))
+
     @contextlib.asynccontextmanager
     async def greeted(self) -> AsyncIterator[None]:
         """Read the greeting, then do what is inside. Where the server refuses us, or once it has greeted us and says
         what we do not understand, goodbye is said before ``Unmeasured`` goes on its way."""
         listens = {Cause.GREETING_REJECTED}
         try:
+            began = time.perf_counter()
             await self.greet()
+            self.connection.samples.append(("greeting", 1000 * (time.perf_counter() - began)))
             listens.add(Cause.PROTOCOL_ERROR)
             yield
         except Unmeasured as problem:
@@ -148,7 +155,9 @@ async def _converse(endpoint: Endpoint, dialogue: Dialogue, talk: Conversation) 
     began = time.perf_counter()
     talk.greeting = await dialogue.greet()
     talk.greeting_ms = 1000 * (time.perf_counter() - began)
+    connection.samples.append(("greeting", talk.greeting_ms))
     talk.before = await dialogue.capabilities()
+    dialogue.sample_first_reply()
     talk.listed.set()
     if endpoint.tls != "implicit":
         talk.starttls = dialogue.upgrade in talk.before
@@ -210,6 +219,7 @@ async def open_for_tls(endpoint: Endpoint, network: Network, make: DialogueMaker
             dialogue = make(connection, network)
             async with dialogue.greeted():
                 offered = dialogue.upgrade in await dialogue.capabilities()
+                dialogue.sample_first_reply()
                 refusal = await dialogue.request_tls() if offered else None
             if not offered:
                 refusal = Unmeasured(Cause.TLS_NOT_OFFERED, f"the server does not offer {dialogue.upgrade}")

@@ -195,7 +195,11 @@ class Report:
 
 
 class Probe(Protocol):
-    """One protocol's measurements: pure dialogue over a network, no judgement."""
+    """One protocol's measurements: pure dialogue over a network, no judgement.
+
+    A probe that sets ``last = True`` is measured after all others of its endpoint: it looks at what they did (the times
+    of their connections), or leaves them the first turn.
+    """
 
     name: str
     roles: frozenset[Role]

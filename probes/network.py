@@ -42,6 +42,7 @@ __all__ = [
     "Limits",
     "Network",
     "Options",
+    "Sample",
     "Surroundings",
     "TLSSession",
 ]
@@ -128,12 +129,30 @@ class HTTPResponse:
     tls: TLSSession | None = None
 
 
+SampledStep = Literal["connect", "greeting", "reply", "handshake", "response"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sample:
+    """How long one step took that went well, on a connection that was made anyway. ``step``: ``connect``; ``greeting``
+    that welcomes us, from the open connection or the finished handshake; ``reply`` to the first command; full TLS
+    ``handshake``; HTTP ``response``, from request sent to headers read."""
+
+    step: SampledStep
+    ms: float
+    host: str
+    address: str
+    port: int
+
+
 @dataclasses.dataclass(slots=True)
 class _Place:
-    """Our manners at one address and port: how often we have connected, and whose turn it is."""
+    """Our manners at one address and port: how often we have connected, and whose turn it is. ``accepted``: whether it
+    has taken a connection in this run."""
 
     turns: asyncio.Semaphore
     dials: int = 0
+    accepted: bool = False
     next_dial: float = 0.0
 
 
@@ -271,6 +290,7 @@ class Network:
         self._dialled = 0
         self._pinned: dict[str, IPAddress] = {}
         self._unreachable: dict[tuple[str, int], Unmeasured] = {}
+        self._attempts: dict[tuple[str, int], dict[str, Unmeasured | None]] = {}
         self._choosing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._shared: dict[str, asyncio.Task[Any]] = {}
 
@@ -407,6 +427,38 @@ class Network:
                     self._unreachable[host, port] = problem
                 raise
 
+    async def dial_address(self, host: str, address: str, port: int) -> Connection:
+        """Connect to this one of the host's addresses, whether it is the pinned one or not; the pin stays as it is.
+
+        ``ValueError`` when it is none of ``addresses(host)``, so that the address guard holds here as well.
+        """
+        for known in await self._addresses(host):
+            if str(known) == address:
+                return await self._dial(host, known, port)
+        raise ValueError(f"{address} is no address of {printable(host, 255)} that may be dialled")
+
+    def attempts(self, host: str, port: int) -> dict[str, Unmeasured | None]:
+        """The addresses of ``host`` that were dialled for this endpoint so far, in order: None for one that took a
+        connection at least once, else why the last attempt failed."""
+        return dict(self._attempts.get((host, port), {}))
+
+    async def accepted_before(self, host: str, port: int) -> str:
+        """An address of ``host`` that has taken a connection to ``port`` in this run, for whichever endpoint; "" when
+        none has. Whoever asks no more than that can spare the server a connection."""
+        for address in await self._addresses(host):
+            if self._place(host, str(address), port).accepted:
+                return str(address)
+        return ""
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """How long each step took on each connection of this endpoint, in the order of the connections."""
+        return tuple(
+            Sample(step, ms, connection.host, connection.address, connection.port)
+            for connection in self._connections
+            for step, ms in connection.samples
+        )
+
     async def _dial_first(self, host: str, port: int) -> Connection:
         problems: list[Unmeasured] = []
         addresses = await self._addresses(host)
@@ -434,6 +486,17 @@ class Network:
         raise Unmeasured(first.cause, first.detail)
 
     async def _dial(self, host: str, address: IPAddress, port: int) -> Connection:
+        attempts = self._attempts.setdefault((host, port), {})
+        try:
+            connection = await self._dial_now(host, address, port)
+        except Unmeasured as problem:
+            if attempts.get(str(address), problem) is not None:
+                attempts[str(address)] = problem
+            raise
+        attempts[str(address)] = None
+        return connection
+
+    async def _dial_now(self, host: str, address: IPAddress, port: int) -> Connection:
         text = str(address)
         limits = self.options.limits
         mx = self.endpoint.role == "mx"
@@ -462,6 +525,7 @@ class Network:
             except OSError as error:
                 raise self._connect_failure(address, port, error) from None
             connect_ms = 1000 * (time.perf_counter() - began)
+            place.accepted = True
         except BaseException:
             place.turns.release()
             raise
@@ -477,6 +541,7 @@ class Network:
             tls_context=self.surroundings.tls_context,
             record=self._record,
             released=place.turns.release,
+            host=host,
         )
         self._connections.append(connection)
         shown = f"[{text}]" if isinstance(address, ipaddress.IPv6Address) else text

@@ -251,9 +251,14 @@ class _Guard:
         self._network = network
 
     async def measure(self) -> list[Measurement]:
-        """One measurement for each applicable metric."""
-        results = await asyncio.gather(*(self._one(probe) for probe in self._probes))
-        return [measurement for result in results for measurement in result]
+        """One measurement for each applicable metric. Probes that want to be the last wait for the others."""
+        until = asyncio.get_running_loop().time() + self._network.remaining + _GRACE
+        found: list[Measurement] = []
+        for last in (False, True):
+            turn = [probe for probe in self._probes if getattr(probe, "last", False) is last]
+            for result in await asyncio.gather(*(self._one(probe, until) for probe in turn)):
+                found += result
+        return found
 
     def without(self, problem: Unmeasured) -> list[Measurement]:
         """Every applicable metric missing for the same reason."""
@@ -266,9 +271,10 @@ class _Guard:
     def _applicable(self, probe: Probe) -> list[Metric]:
         return [metric for metric in probe.metrics if metric.roles is None or self._endpoint.role in metric.roles]
 
-    async def _one(self, probe: Probe) -> list[Measurement]:
+    async def _one(self, probe: Probe, until: float) -> list[Measurement]:
+        """``until``: the loop time at which a probe that ignores the deadline is stopped."""
         returned: Iterable[Measurement] = ()
-        limit = asyncio.timeout(self._network.remaining + _GRACE)
+        limit = asyncio.timeout_at(until)
         problem = Unmeasured(Cause.PROBE_BUG, f"the {probe.name} probe returned nothing for this metric")
         try:
             async with limit:
