@@ -1,0 +1,323 @@
+"""How far a ranking can be trusted: stochastic multicriteria acceptability analysis (SMAA) on the additive model.
+
+Instead of one set of weights and one value for each cell, many are drawn: weights around the team's own (or any
+weights at all), and a score for each vendor from what is known, aged, sampled or unknown of it. Counting who comes
+where gives the probability of each rank, of winning, and of beating each other vendor; the mean of the weights with
+which a vendor wins says what one would have to value for it to win.
+
+R. Lahdelma, P. Salminen: SMAA-2: Stochastic multicriteria acceptability analysis for group decision making, Operations
+Research 49 (2001) 444-454; R. Lahdelma, J. Hokkanen, P. Salminen: SMAA, European Journal of Operational Research 106
+(1998) 137-143.
+
+Shapes: D draws, V vendors, C criteria. All functions are pure; the same seed gives the same numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mailrubric.scoring.additive import BoolArray, WeightError
+from mailrubric.scoring.value_functions import FloatArray
+
+IntArray = npt.NDArray[np.intp]
+WeightsKind = Literal["around", "order", "any"]
+"""Weights within a spread of the given ones, any that keep their order, or any at all."""
+
+DRAWS = 10_000
+SPREAD = 0.3
+"""By how much each weight may be off, as a share of itself, when nothing else is said."""
+SEED = 1
+_SLICE = 4_000_000
+"""Numbers that are drawn at once where every cell is sampled: bounds the memory."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Uncertain:
+    """Cells as triangular distributions. ``low``, ``mode``, ``high``: (V, C), 0 where not applicable; a known and fresh
+    cell has all three alike. ``applicable``: (V, C)."""
+
+    low: FloatArray
+    mode: FloatArray
+    high: FloatArray
+    applicable: BoolArray
+
+    @property
+    def mean(self) -> FloatArray:
+        """(V, C)."""
+        return (self.low + self.mode + self.high) / 3.0
+
+    @property
+    def variance(self) -> FloatArray:
+        """(V, C)."""
+        a, b, c = self.low, self.mode, self.high
+        return np.maximum(0.0, (a * a + b * b + c * c - a * b - a * c - b * c) / 18.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Robustness:
+    """What the draws showed.
+
+    ``rank``: (V, V), probability that the vendor of this row takes the place of this column, 0 being the first.
+    ``win``: (V,), its first column. ``beats``: (V, V), probability that the row's vendor scores more than the column's;
+    0.5 on the diagonal. ``expected_rank``: (V,), 1 for the first. ``central``: (V, C), mean of the weights (shares)
+    with which the vendor wins, NaN when it never does. ``confidence``: (V,), probability of winning with its central
+    weights, NaN likewise. ``standard_error``: the largest that sampling leaves in a probability, 0.5/√draws.
+    """
+
+    rank: FloatArray
+    win: FloatArray
+    beats: FloatArray
+    expected_rank: FloatArray
+    central: FloatArray
+    confidence: FloatArray
+    draws: int
+    standard_error: float
+
+
+def uncertain(
+    scores: FloatArray, low: FloatArray, high: FloatArray, imputed: FloatArray, applicable: BoolArray
+) -> Uncertain:
+    """The cells of a table as distributions: a known cell's mode is its score, an unknown one's the imputed score;
+    the ends are the cell's bounds. All arguments (V, C), as in ``cells.Table``."""
+    mode = np.where(np.isnan(scores), imputed, scores)
+    mode = np.where(applicable, mode, 0.0)
+    lows = np.where(applicable, np.minimum(low, mode), 0.0)
+    highs = np.where(applicable, np.maximum(high, mode), 0.0)
+    return Uncertain(lows, mode, highs, applicable)
+
+
+def draw_weights(
+    shares: FloatArray,
+    groups: IntArray,
+    *,
+    kind: WeightsKind = "around",
+    spread: float = SPREAD,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> FloatArray:
+    """Weights as shares, (D, C), each row adding up to 1.
+
+    ``shares``: (C,), the team's own; a criterion without weight keeps none. ``groups``: (C,), the number of each
+    criterion's group: weights are drawn in two levels, so that a group that was split into many criteria does not
+    grow. ``around``: each group's and each criterion's weight is multiplied by a factor uniform in [1-spread,
+    1+spread]. ``order``: uniform over all weights with the same order of groups, and of criteria within each (ties
+    are broken anew in each draw). ``any``: uniform over all weights.
+
+    Raises ``WeightError`` when nothing has weight or the spread is not from 0 to 1.
+    """
+    if not 0.0 <= spread <= 1.0:
+        raise WeightError(f"the spread must be from 0 to 1, got {spread:g}")
+    own = np.asarray(shares, dtype=np.float64)
+    used = np.flatnonzero(own > 0)
+    if not used.size:
+        raise WeightError("no criterion has any weight: give at least one group and one of its criteria a weight")
+    names, member = np.unique(np.asarray(groups)[used], return_inverse=True)
+    of_group = np.bincount(member, weights=own[used], minlength=len(names))
+    within = own[used] / of_group[member]
+    basis = _basis(kind != "around", draws, used.size, len(names), seed)
+    inner, outer = basis
+    if kind == "around":
+        drawn = within * (1.0 + spread * inner)
+        drawn_group = of_group * (1.0 + spread * outer)
+    else:
+        drawn, drawn_group = inner, outer
+    if kind == "order":
+        drawn_group = _in_order(drawn_group, of_group, seed)
+        drawn = drawn.copy()
+        for group in range(len(names)):
+            columns = np.flatnonzero(member == group)
+            if columns.size > 1:
+                drawn[:, columns] = _in_order(drawn[:, columns], within[columns], seed + 1 + group)
+    # A spread of 1 can draw a zero for every member of a group: then the group has its own proportions.
+    inside = np.zeros((drawn.shape[0], len(names)))
+    for group in range(len(names)):
+        inside[:, group] = drawn[:, member == group].sum(axis=1)
+    total = drawn_group.sum(axis=1, keepdims=True)
+    factor = np.where(total > 0, drawn_group / np.where(total > 0, total, 1.0), of_group / of_group.sum())
+    factor /= np.where(inside > 0, inside, 1.0)
+    result = np.zeros((drawn.shape[0], own.size))
+    result[:, used] = drawn * factor[:, member]
+    return result
+
+
+@functools.lru_cache(maxsize=8)
+def _basis(exponential: bool, draws: int, criteria: int, groups: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    """The random numbers behind weights, kept: a slider moves the weights, not the dice."""
+    random = np.random.default_rng(seed)
+    if exponential:  # normalised, these are uniform over all weights (Dirichlet with parameters 1)
+        pair = random.standard_exponential((draws, criteria)), random.standard_exponential((draws, groups))
+    else:
+        pair = random.uniform(-1.0, 1.0, (draws, criteria)), random.uniform(-1.0, 1.0, (draws, groups))
+    for each in pair:
+        each.setflags(write=False)
+    return pair
+
+
+@functools.lru_cache(maxsize=8)
+def _normal(draws: int, vendors: int, seed: int) -> FloatArray:
+    drawn = np.random.default_rng((seed, 2)).standard_normal((draws, vendors))
+    drawn.setflags(write=False)
+    return drawn
+
+
+def _in_order(drawn: FloatArray, own: npt.NDArray[Any], seed: int) -> FloatArray:
+    """Each row's numbers handed out so that they stand in the order of ``own``; ties by lot."""
+    largest_first = -np.sort(-drawn, axis=1)
+    if np.unique(own).size == own.size:
+        result = np.empty_like(drawn)
+        result[:, np.argsort(-own, kind="stable")] = largest_first
+        return result
+    lots = np.random.default_rng((seed, 3)).random(drawn.shape)
+    order = np.lexsort((lots, np.broadcast_to(-own, drawn.shape)), axis=1)
+    result = np.empty_like(drawn)
+    np.put_along_axis(result, order, largest_first, axis=1)
+    return result
+
+
+def score_draws(cells: Uncertain, weights: FloatArray, *, seed: int = SEED, exact: bool = False) -> FloatArray:
+    """Scores, (D, V): each draw's weights, with each vendor's uncertain cells drawn too.
+
+    By default a vendor's score is drawn from the normal distribution with the mean and variance that its cells have
+    under these weights, and kept within what they allow; with ``exact`` every cell is drawn by itself, which takes some
+    twenty times as long and differs by less than 0.02 in a rank's probability. A criterion that does not apply to a
+    vendor leaves its sum and its divisor.
+    """
+    applies = cells.applicable.astype(np.float64)
+    everything = bool(cells.applicable.all())
+    divisor = np.ones((weights.shape[0], applies.shape[0])) if everything else weights @ applies.T
+    safe = np.where(divisor > 0, divisor, 1.0)
+    if exact:
+        return np.where(divisor > 0, _sampled_sums(cells, weights, seed) / safe, 0.0)
+    scores: FloatArray = weights @ cells.mean.T
+    variance = cells.variance
+    if variance.any():
+        open_ = np.flatnonzero(variance.any(axis=1))
+        spread = np.sqrt((weights * weights) @ variance[open_].T)
+        lowest, highest = weights @ cells.low[open_].T, weights @ cells.high[open_].T
+        drawn = scores[:, open_] + spread * _normal(weights.shape[0], applies.shape[0], seed)[:, open_]
+        scores[:, open_] = np.clip(drawn, lowest, highest)
+    if everything:
+        return scores
+    return np.where(divisor > 0, scores / safe, 0.0)
+
+
+def _sampled_sums(cells: Uncertain, weights: FloatArray, seed: int) -> FloatArray:
+    """Σ weight × value, (D, V), every uncertain cell drawn from its triangular distribution by inversion."""
+    draws, vendors = weights.shape[0], cells.low.shape[0]
+    sums = np.empty((draws, vendors))
+    random = np.random.default_rng((seed, 4))
+    for vendor in range(vendors):
+        low, mode, high = cells.low[vendor], cells.mode[vendor], cells.high[vendor]
+        open_ = np.flatnonzero(high > low)
+        base = weights @ np.where(high > low, 0.0, mode)
+        step = max(1, _SLICE // max(1, open_.size))
+        for begin in range(0, draws, step):
+            part = slice(begin, min(begin + step, draws))
+            if open_.size:
+                drawn = random.random((part.stop - part.start, open_.size))
+                a, b, c = low[open_], mode[open_], high[open_]
+                knee = (b - a) / (c - a)
+                values = np.where(
+                    drawn < knee,
+                    a + np.sqrt(drawn * (c - a) * (b - a)),
+                    c - np.sqrt((1.0 - drawn) * (c - a) * (c - b)),
+                )
+                base[part] += (weights[part][:, open_] * values).sum(axis=1)
+        sums[:, vendor] = base
+    return sums
+
+
+def analyse(
+    cells: Uncertain,
+    weights: FloatArray,
+    *,
+    seed: int = SEED,
+    exact: bool = False,
+    central: bool = True,
+) -> Robustness:
+    """Rank probabilities and what follows from them, from weights as ``draw_weights`` gives them.
+
+    Equal scores share the places between them by lot of the vendor's row, which matters only where two vendors are the
+    same in everything. ``central``: False leaves central weights and confidence out (NaN), for speed.
+    """
+    scores = score_draws(cells, weights, seed=seed, exact=exact)
+    draws, vendors = scores.shape
+    order = np.argsort(-scores, axis=1, kind="stable")
+    rank = _count_places(order, vendors) / draws
+    beats = _beats(order, scores)
+    win = rank[:, 0].copy()
+    nothing = np.full((vendors, weights.shape[1]), np.nan)
+    confidence = np.full(vendors, np.nan)
+    if central:
+        nothing, confidence = _central(cells, weights, order[:, 0])
+    return Robustness(
+        rank=rank,
+        win=win,
+        beats=beats,
+        expected_rank=rank @ np.arange(1.0, vendors + 1.0),
+        central=nothing,
+        confidence=confidence,
+        draws=draws,
+        standard_error=0.5 / float(np.sqrt(draws)),
+    )
+
+
+def _count_places(order: IntArray, vendors: int) -> FloatArray:
+    """How often each vendor (row) took each place (column); ``order``: (D, V), vendors best first."""
+    flat = order * vendors + np.arange(vendors)
+    return np.bincount(flat.ravel(), minlength=vendors * vendors).reshape(vendors, vendors).astype(np.float64)
+
+
+_PAIRS_AT_MOST = 64
+"""Vendors up to which each pair is compared; beyond, pairwise probabilities are left out: nobody reads them."""
+
+
+def _beats(order: IntArray, scores: FloatArray) -> FloatArray:
+    vendors = scores.shape[1]
+    if vendors > _PAIRS_AT_MOST:
+        return np.full((vendors, vendors), np.nan)
+    columns = np.ascontiguousarray(scores.T)
+    result = np.full((vendors, vendors), 0.5)
+    for first in range(vendors - 1):
+        rest = columns[first + 1 :]
+        more = np.count_nonzero(columns[first] > rest, axis=1)
+        less = np.count_nonzero(columns[first] < rest, axis=1)
+        share = (more + 0.5 * (scores.shape[0] - more - less)) / scores.shape[0]
+        result[first, first + 1 :] = share
+        result[first + 1 :, first] = 1.0 - share
+    return result
+
+
+def _central(cells: Uncertain, weights: FloatArray, winners: IntArray) -> tuple[FloatArray, FloatArray]:
+    vendors = cells.low.shape[0]
+    wins = np.bincount(winners, minlength=vendors)
+    central = np.full((vendors, weights.shape[1]), np.nan)
+    confidence = np.full(vendors, np.nan)
+    some = np.flatnonzero(wins)
+    for vendor in some:
+        central[vendor] = weights[winners == vendor].mean(axis=0)
+    if some.size:
+        confidence[some] = _confidence(cells, central[some], some)
+    return central, confidence
+
+
+def _confidence(cells: Uncertain, central: FloatArray, vendors: IntArray) -> FloatArray:
+    """Probability that each of ``vendors`` wins with its own central weights, over the uncertain cells."""
+    draws = 2_000
+    noise = _normal(draws, cells.low.shape[0], SEED + 1)
+    applies = cells.applicable.astype(np.float64)
+    divisor = np.maximum(central @ applies.T, 1e-300)
+    mean = central @ cells.mean.T / divisor
+    spread = np.sqrt((central * central) @ cells.variance.T) / divisor
+    low, high = central @ cells.low.T / divisor, central @ cells.high.T / divisor
+    result = np.empty(len(vendors))
+    for index, vendor in enumerate(vendors):
+        drawn = np.clip(mean[index] + spread[index] * noise, low[index], high[index])
+        best = drawn.max(axis=1)
+        result[index] = float(np.mean(drawn[:, vendor] >= best))
+    return result
