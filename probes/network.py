@@ -20,7 +20,7 @@ import ipaddress
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -28,12 +28,14 @@ from probes.addresses import IPAddress, blocked_reason, host_name, literal
 from probes.connection import Connection, TLSSession, connect, tls_context
 from probes.model import WEB_ROLES, Cause, Endpoint, Step, Unmeasured
 from probes.replies import printable
-from probes.resolver import Answer, Resolver, ServerFailure
+from probes.resolver import Answer, Resolver, ServerAnswer, ServerFailure
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
 __all__ = [
+    "BLOCKLISTS",
+    "IPV6_REFERENCES",
     "PORT_25_REFERENCES",
     "VALIDATION_REFERENCES",
     "Answer",
@@ -43,6 +45,7 @@ __all__ = [
     "Network",
     "Options",
     "Sample",
+    "ServerAnswer",
     "Surroundings",
     "TLSSession",
 ]
@@ -56,6 +59,20 @@ PORT_25_REFERENCES: tuple[tuple[str, int], ...] = (
     ("outlook-com.olc.protection.outlook.com", 25),
 )
 """Two hosts that everybody on the internet can connect to on port 25, unless his own network keeps him from it."""
+
+IPV6_REFERENCES: tuple[tuple[str, int], ...] = (("2620:fe::fe", 53), ("2001:4860:4860::8888", 443))
+"""Two public services, by address, to which a TCP connection works from wherever there is IPv6."""
+
+BLOCKLISTS: tuple[str, ...] = (
+    "zen.spamhaus.org",
+    "bl.spamcop.net",
+    "psbl.surriel.com",
+    "dnsbl.dronebl.org",
+    "bl.mailspike.net",
+    "bl.blocklist.de",
+)
+"""Lists of mail servers' addresses that may be queried without an account, in small numbers. Each has to prove in every
+run that it answers (``probes.blocklists``): several refuse public resolvers."""
 
 VALIDATION_REFERENCES: tuple[str, str] = ("iana.org", "dnssec-failed.org")
 """A name whose zone is signed, and one whose zone is signed wrongly on purpose: a resolver that authenticates the one
@@ -99,7 +116,8 @@ class Options:
     connection for each answer, such as the list of cipher suites. ``own_servers``: host names, addresses and domains
     that the user has declared to be his own and wants probed intrusively; empty for nobody's.
     ``validation_references``: a signed and a wrongly signed name, by which the resolver has to prove that it validates
-    DNSSEC."""
+    DNSSEC. ``port_25_references``, ``ipv6_references``: hosts that show whether outbound port 25 and IPv6 work from
+    here. ``blocklists``: DNS zones of the lists (RFC 5782) that addresses are looked up in."""
 
     limits: Limits = Limits()
     allow_private: bool = False
@@ -110,6 +128,9 @@ class Options:
     depth: Depth = "standard"
     own_servers: frozenset[str] = frozenset()
     validation_references: tuple[str, str] = VALIDATION_REFERENCES
+    port_25_references: tuple[tuple[str, int], ...] = PORT_25_REFERENCES
+    ipv6_references: tuple[tuple[str, int], ...] = IPV6_REFERENCES
+    blocklists: tuple[str, ...] = BLOCKLISTS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,20 +180,17 @@ class _Place:
 class Surroundings:
     """What the endpoints of one run share. Belongs to one event loop; ``close`` it at the end of the run.
 
-    ``port_25_references``: hosts that show whether outbound port 25 works from here at all.
+    ``port_25_references``: instead of those of the options.
     """
 
-    def __init__(
-        self, options: Options, *, port_25_references: tuple[tuple[str, int], ...] = PORT_25_REFERENCES
-    ) -> None:
+    def __init__(self, options: Options, *, port_25_references: tuple[tuple[str, int], ...] | None = None) -> None:
         self.options = options
         self.resolver = Resolver(options.resolver, options.limits.dns_timeout)
-        self._port_25_references = port_25_references
+        self._port_25_references = options.port_25_references if port_25_references is None else port_25_references
         self._places: dict[tuple[str, int, str], _Place] = {}
         self._stopped: set[tuple[str, int]] = set()
         self._contexts: dict[str, Any] = {}
-        self._port_25: asyncio.Task[bool] | None = None
-        self._validation: asyncio.Task[str] | None = None
+        self._once: dict[str, asyncio.Task[Any]] = {}
 
     def cached(self, key: str, make: Callable[[], T]) -> T:
         """``make()``, made once in this run: for what is dear to build (trust anchors, TLS contexts)."""
@@ -200,23 +218,55 @@ class Surroundings:
         """Whether this address asked us to stop."""
         return (address, 0) in self._stopped or (address, port) in self._stopped
 
+    async def once(self, key: str, make: Callable[[], Awaitable[T]]) -> T:
+        """Run ``make`` once in this run, and give its result or exception to everybody who asks. It must keep to its
+        own time limits: no endpoint's deadline ends it."""
+        task = self._once.get(key)
+        if task is None:
+            task = self._once[key] = asyncio.create_task(_run(make), name=key)
+            task.add_done_callback(_retrieve)
+        result: T = await asyncio.shield(task)
+        return result
+
+    async def port_25_works(self) -> bool | None:
+        """Whether outbound port 25 works from here: True when a reference host takes a connection, False when every one
+        times out, None when neither can be said. Found out once per run."""
+        return await self.once("is port 25 blocked?", self._try_port_25)
+
     async def port_25_blocked(self) -> bool:
-        """Whether outbound port 25 is closed from here: every reference host times out. Found out once per run."""
-        if self._port_25 is None:
-            self._port_25 = asyncio.create_task(self._try_port_25(), name="is port 25 blocked?")
-        return await asyncio.shield(self._port_25)
+        """Whether outbound port 25 is closed from here: every reference host times out."""
+        return await self.port_25_works() is False
+
+    async def ipv6_works(self) -> bool | None:
+        """Whether the IPv6 internet can be reached from here; as ``port_25_works``, but that the lack of a route is an
+        answer too. Found out once per run."""
+        return await self.once("is there IPv6?", self._try_ipv6)
+
+    def known_obstacle(self, address: IPAddress, port: int) -> Unmeasured | None:
+        """Why this address and port need not be tried: what has been found out in this run (``port_25_works``,
+        ``ipv6_works``) about this machine. None when nothing has, and for private addresses, of which that says
+        nothing."""
+        if blocked_reason(address) is not None or self.options.allow_private:
+            return None
+        if isinstance(address, ipaddress.IPv6Address) and self._found("is there IPv6?") is False:
+            return Unmeasured(Cause.NO_IPV6_LOCALLY, "this machine has no way to the IPv6 internet")
+        if port == 25 and self._found("is port 25 blocked?") is False:
+            return Unmeasured(Cause.PORT_BLOCKED_LOCALLY, "no connection to port 25 of any host works from here")
+        return None
+
+    def _found(self, key: str) -> object:
+        task = self._once.get(key)
+        return task.result() if task and task.done() and not task.cancelled() and not task.exception() else None
 
     async def resolver_mistrust(self) -> str:
         """Why the resolver's word on DNSSEC counts for nothing; "" when it has proved that it validates, by answering
         for a signed name with the AD bit (RFC 4035 §3.2.3) and with SERVFAIL for a wrongly signed one. Found out once
         per run."""
-        if self._validation is None:
-            self._validation = asyncio.create_task(self._try_validation(), name="does the resolver validate?")
-        return await asyncio.shield(self._validation)
+        return await self.once("does the resolver validate?", self._try_validation)
 
     async def close(self) -> None:
         """Give up what still runs in the background."""
-        running = [task for task in (self._port_25, self._validation) if task is not None and not task.done()]
+        running = [task for task in self._once.values() if not task.done()]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -240,21 +290,39 @@ class Surroundings:
             return f"it could not prove that it validates: {refusal.detail}"
         return f"it answers for {bogus}, which is signed wrongly on purpose"
 
-    async def _try_port_25(self) -> bool:
-        blocked = await asyncio.gather(*(self._times_out(host, port) for host, port in self._port_25_references))
-        return bool(blocked) and all(blocked)
+    async def _try_port_25(self) -> bool | None:
+        found = await asyncio.gather(*(self._reaches(host, port) for host, port in self._port_25_references))
+        return _verdict(found)
 
-    async def _times_out(self, host: str, port: int) -> bool:
+    async def _try_ipv6(self) -> bool | None:
+        references = self.options.ipv6_references
+        found = await asyncio.gather(*(self._reaches(address, port, no_route=True) for address, port in references))
+        return _verdict(found)
+
+    async def _reaches(self, host: str, port: int, no_route: bool = False) -> bool | None:
+        """Whether a host that everybody can reach takes our connection; False when that times out (``no_route``: or
+        there is no way to it), None when the name or the host may be the trouble."""
         until = asyncio.get_running_loop().time() + self.options.limits.connect_timeout
         try:
             addresses, _ = await self.resolver.addresses(host)
             wire = await connect(str(addresses[0]), port, until)
         except TimeoutError:
-            return True
-        except (Unmeasured, OSError):
-            return False  # no proof that the port is blocked: the name or this host may be the trouble
+            return False
+        except OSError as error:
+            return False if no_route and error.errno in _NO_ROUTE else None
+        except Unmeasured:
+            return None
         wire.transport.abort()
-        return False
+        return True
+
+
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EHOSTUNREACH})
+
+
+def _verdict(found: Iterable[bool | None]) -> bool | None:
+    """One success proves that it works; only failures of the telling kind, and at least one, that it doesn't."""
+    seen = set(found)
+    return True if True in seen else False if seen == {False} else None
 
 
 def _is_private(address: str) -> bool:
@@ -347,6 +415,27 @@ class Network:
     async def resolve(self, name: str, kind: str) -> Answer:
         """One DNS question. NXDOMAIN and NODATA are answers; SERVFAIL, REFUSED and silence raise ``Unmeasured``."""
         return await self._before_deadline(self.surroundings.resolver.ask(name, kind), f"asking DNS for {kind} {name}")
+
+    async def ask_server(self, address: str, name: str, kind: str) -> ServerAnswer:
+        """Ask one name server itself, by its address, without recursion; see ``Resolver.ask_server``.
+
+        The address guard holds: a private address is ``blocked_address`` unless they are allowed; then it is asked at
+        the port of the run's own resolver, since a lab's name servers cannot always have port 53.
+        """
+        found = literal(address)
+        if found is None:
+            raise ValueError(f"{printable(address, 80)} is no IP address")
+        reason = blocked_reason(found)
+        port = 53
+        if reason is not None:
+            if not self.options.allow_private:
+                raise Unmeasured(Cause.BLOCKED_ADDRESS, f"{found} is {reason}")
+            port = self.options.resolver[1] if self.options.resolver is not None else port
+        obstacle = self.surroundings.known_obstacle(found, port)
+        if obstacle is not None:
+            raise obstacle
+        asking = self.surroundings.resolver.ask_server(str(found), port, name, kind)
+        return await self._before_deadline(asking, f"asking {found} for {kind} {printable(name, 255)}")
 
     async def require_validation(self) -> None:
         """Raise ``Unmeasured(resolver_not_validating)`` unless the resolver has proved in this run that it validates
@@ -500,6 +589,9 @@ class Network:
         text = str(address)
         limits = self.options.limits
         mx = self.endpoint.role == "mx"
+        obstacle = self.surroundings.known_obstacle(address, port)
+        if obstacle is not None:
+            raise obstacle
         place = self._place(host, text, port)
         self.address = text
         await self._before_deadline(place.turns.acquire(), f"waiting for our turn at {text} port {port}")

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import sys
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +22,15 @@ from probes.replies import printable, quoted
 if TYPE_CHECKING:
     import dns.asyncresolver
     import dns.message
+    import dns.name
     import dns.rdata
+    import dns.rdatatype
 
 _HOSTS_FILE_BYTES = 1024 * 1024
 _PAYLOAD_BYTES = 1232  # DNS flag day 2020: fits into one packet everywhere
+_DIRECT_AT_ONCE = 4
+_DIRECT_QUESTIONS = 256
+"""How much one name server is asked directly: so many questions at once, and so many in a run."""
 _NAME_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset('"\\@$();')
 
 
@@ -42,6 +49,22 @@ class Answer:
     records: tuple[str, ...]
     authenticated: bool
     message: dns.message.Message
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServerAnswer:
+    """What one name server said when it was asked itself, without recursion. ``code``: NOERROR, REFUSED …;
+    ``authoritative``: the AA bit; ``records``: those of the name and kind asked for, as in ``Answer``; ``referral``:
+    the name servers that it refers to for the name or one above it (RFC 1034 §4.3.2); ``tcp``: it came over TCP."""
+
+    server: str
+    name: str
+    kind: str
+    code: str
+    authoritative: bool
+    records: tuple[str, ...]
+    referral: tuple[str, ...]
+    tcp: bool
 
 
 class ServerFailure(Unmeasured):
@@ -68,6 +91,11 @@ class Resolver:
         self._timeout = timeout
         self._resolver: dns.asyncresolver.Resolver | None = None
         self._questions: dict[tuple[str, str], asyncio.Task[Answer]] = {}
+        self._direct: dict[tuple[str, int, str, str], asyncio.Task[ServerAnswer]] = {}
+        self._direct_turns: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_DIRECT_AT_ONCE)
+        )
+        self._direct_count: Counter[str] = Counter()
         self._hosts: dict[str, list[str]] | None = None
 
     async def ask(self, name: str, kind: str) -> Answer:
@@ -122,9 +150,69 @@ class Resolver:
             raise Unmeasured(Cause.DNS_NXDOMAIN, f"{name} exists but has no address")
         raise Unmeasured(Cause.DNS_NXDOMAIN, f"{name} does not exist")
 
+    async def ask_server(self, address: str, port: int, name: str, kind: str) -> ServerAnswer:
+        """Ask the name server at this address itself, each question once in a run: over UDP, and over TCP when that
+        was cut or brought nothing. Whoever calls sees to it that the address may be asked (``Network.ask_server``).
+
+        Raises ``Unmeasured``: ``dns_timeout``, ``connection_refused``, ``no_ipv6_locally``, ``port_blocked_locally``,
+        ``protocol_error`` for an answer that is none, ``throttled`` beyond our own limit for one server.
+        """
+        key = (address, port, _question_name(name), kind.upper())
+        task = self._direct.get(key)
+        if task is None or task.cancelled():
+            if self._direct_count[address] >= _DIRECT_QUESTIONS:
+                raise Unmeasured(Cause.THROTTLED, f"our own limit of {_DIRECT_QUESTIONS} questions to {address}")
+            self._direct_count[address] += 1
+            task = self._direct[key] = asyncio.create_task(self._ask_server(*key), name=f"{kind} {name} at {address}")
+            task.add_done_callback(_retrieve)
+        try:
+            return await asyncio.shield(task)
+        except Unmeasured as problem:
+            raise Unmeasured(problem.cause, problem.detail) from None
+
+    async def _ask_server(self, address: str, port: int, name: str, kind: str) -> ServerAnswer:
+        import dns.asyncquery
+        import dns.exception
+        import dns.flags
+        import dns.message
+        import dns.name
+        import dns.rdatatype
+
+        question = dns.name.from_text(name + ".") if name else dns.name.root
+        rdtype = dns.rdatatype.from_text(kind)
+        # Without RD: an authoritative server owes nobody recursion, and one that recurses shows by its answer's lack of
+        # AA that it is none.
+        query = dns.message.make_query(question, rdtype, use_edns=0, payload=_PAYLOAD_BYTES, flags=0)
+        patience = self._timeout / 2
+        async with self._direct_turns[address]:
+            try:
+                try:
+                    response = await dns.asyncquery.udp(
+                        query, address, patience, port, ignore_unexpected=True, ignore_errors=True,
+                        raise_on_truncation=True,
+                    )  # fmt: skip
+                    return _server_answer(address, name, response, question, rdtype, tcp=False)
+                except (dns.message.Truncated, dns.exception.Timeout):
+                    response = await dns.asyncquery.tcp(query, address, patience, port)
+                    if response.flags & dns.flags.TC:
+                        raise Unmeasured(Cause.PROTOCOL_ERROR, f"{address}: the answer is truncated over TCP") from None
+                    return _server_answer(address, name, response, question, rdtype, tcp=True)
+            except dns.exception.Timeout:
+                raise Unmeasured(Cause.DNS_TIMEOUT, f"{address} does not answer within {self._timeout:g} s") from None
+            except EOFError:  # the connection ended before the answer
+                raise Unmeasured(Cause.CONNECTION_RESET, f"{address} hangs up instead of answering") from None
+            except OSError as error:
+                raise _no_way(address, error) from None
+            except (dns.exception.DNSException, ValueError) as error:
+                # (A server's malformed answer can trip the library up in ways that are no DNSException.)
+                raise Unmeasured(Cause.PROTOCOL_ERROR, f"{address}: {printable(str(error), 200)}") from None
+
     async def close(self) -> None:
         """Give up the questions still under way."""
-        tasks = [task for task in self._questions.values() if not task.done()]
+        every: list[asyncio.Task[Answer] | asyncio.Task[ServerAnswer]] = []
+        every += self._questions.values()
+        every += self._direct.values()
+        tasks = [task for task in every if not task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -193,7 +281,53 @@ class Resolver:
         return self._hosts
 
 
-def _retrieve(task: asyncio.Task[Answer]) -> None:
+def _server_answer(
+    address: str,
+    name: str,
+    response: dns.message.Message,
+    question: dns.name.Name,
+    rdtype: dns.rdatatype.RdataType,
+    *,
+    tcp: bool,
+) -> ServerAnswer:
+    import dns.flags
+    import dns.rcode
+    import dns.rdatatype
+
+    records = [record for each in response.answer if each.name == question and each.rdtype == rdtype for record in each]
+    referral = [
+        record
+        for each in response.authority
+        if each.rdtype == dns.rdatatype.NS and question.is_subdomain(each.name)
+        for record in each
+    ]
+    return ServerAnswer(
+        server=address,
+        name=name,
+        kind=dns.rdatatype.to_text(rdtype),
+        code=dns.rcode.to_text(response.rcode()),
+        authoritative=bool(response.flags & dns.flags.AA),
+        records=tuple(map(_text, records)),
+        referral=tuple(sorted(map(_text, referral))),
+        tcp=tcp,
+    )
+
+
+def _no_way(address: str, error: OSError) -> Unmeasured:
+    """Why a name server could not be asked at all."""
+    match error.errno:
+        case errno.ECONNREFUSED:
+            return Unmeasured(Cause.CONNECTION_REFUSED, f"{address} refuses questions")
+        case errno.ECONNRESET | errno.EPIPE:
+            return Unmeasured(Cause.CONNECTION_RESET, f"{address} reset the connection")
+        case errno.ENETUNREACH | errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT if ":" in address:
+            return Unmeasured(Cause.NO_IPV6_LOCALLY, "this machine has no way to the IPv6 internet")
+        case errno.ENETUNREACH | errno.EPERM | errno.EACCES:
+            return Unmeasured(Cause.PORT_BLOCKED_LOCALLY, f"this machine may not send questions to {address}")
+    return Unmeasured(Cause.DNS_TIMEOUT, f"{address}: {printable(str(error), 200)}")
+
+
+def _retrieve(task: asyncio.Task[Answer] | asyncio.Task[ServerAnswer]) -> None:
     """Look at the task's exception, so that asyncio does not complain when everybody who asked has gone."""
     if not task.cancelled():
         task.exception()

@@ -598,7 +598,8 @@ async def test_a_timeout_on_port_25_is_ours_when_no_big_host_answers_either(
         async with Network(endpoint, surroundings.options, surroundings) as network:
             with unmeasured(expected):
                 await network.dial(host, 25)
-    assert dialled_addresses == ["8.8.8.8", "8.8.4.4", "1.1.1.1", "9.9.9.9"]
+    # Once it is known to be blocked, nobody has to wait for it again.
+    assert dialled_addresses == ["8.8.8.8", "8.8.4.4", "1.1.1.1", *(["9.9.9.9"] if reachable else [])]
     async with Network(submission(587, "8.8.8.8"), surroundings.options, surroundings) as network:
         with unmeasured(Cause.CONNECTION_TIMEOUT):  # 587 says nothing about 25, nor 25 about 587
             await network.dial("8.8.8.8", 587)
