@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import errno
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -52,6 +53,7 @@ _OUR_LIMITS = (
 """Reasons of OpenSSL that speak of what our own TLS library can or may do, not of what the server did wrong."""
 
 _FATAL = 2
+_TLS_1_3 = 0x304
 _FOR_A_REPLY = "waiting for a reply"
 
 
@@ -64,7 +66,8 @@ def alert_name(number: int) -> str:
 class TLSSession:
     """What one full, non-verifying handshake showed. ``version`` as ``TLSv1.3``; ``cipher`` is the IANA name;
     ``group`` e.g. ``x25519`` or "" when unknown; ``chain``: DER certificates as served, leaf first;
-    ``ocsp_staple``: DER or None; ``handshake_ms``: from ClientHello sent to our Finished sent."""
+    ``ocsp_staple``: DER or None; ``handshake_ms``: from ClientHello sent to our Finished sent; ``resumed``: whether the
+    server took up the session that was offered to it (then it shows no chain)."""
 
     version: str
     cipher: str
@@ -73,17 +76,61 @@ class TLSSession:
     ocsp_staple: bytes | None
     alpn: str
     handshake_ms: float
+    resumed: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a server had given by some moment to resume a TLS session by. ``resumable``: whether it had given anything,
+    be it a session id or a ticket. ``early_data``: how many bytes of early data the TLS 1.3 ticket allows (RFC 8446
+    §4.2.10), 0 for none; None without such a ticket. ``session``: what OpenSSL needs to offer it again."""
+
+    resumable: bool
+    early_data: int | None
+    session: SSL.Session | None = dataclasses.field(default=None, repr=False, compare=False)
 
 
 Recorder = Callable[[Literal["in", "out", "note"], str, int], None]
 """Writes one step of the transcript: direction, text, number of the connection."""
 
 
-class _Wire(asyncio.BufferedProtocol):
+def now() -> float:
+    """The loop's time in whole microseconds, so that differences are the same wherever the clock began."""
+    return round(asyncio.get_running_loop().time(), 6)
+
+
+class Arrivals:
+    """When each byte of a buffer came: bytes are counted as they arrive and as they are consumed."""
+
+    def __init__(self) -> None:
+        self._arrived = self._consumed = 0
+        self._pieces: deque[tuple[int, float]] = deque()
+
+    def add(self, count: int, at: float) -> None:
+        """``count`` bytes have come at the time ``at``."""
+        self._arrived += count
+        self._pieces.append((self._arrived, at))
+
+    def consume(self, count: int) -> float | None:
+        """Take ``count`` bytes off; the time at which the last of them came, None for no bytes."""
+        self._consumed += count
+        at = None
+        while count and self._pieces:
+            end, at = self._pieces[0]
+            if end > self._consumed:
+                break
+            self._pieces.popleft()
+            if end == self._consumed:
+                break
+        return at
+
+
+class Wire(asyncio.BufferedProtocol):
     """The socket's side: received bytes, up to ``BUFFER_BYTES``, and how the connection ended."""
 
     def __init__(self) -> None:
         self.received = bytearray()
+        self.arrivals = Arrivals()
         self.ended = False
         self.lost = False
         self.error: Exception | None = None
@@ -114,6 +161,7 @@ class _Wire(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """``nbytes`` have arrived."""
         self.received += memoryview(self._chunk)[:nbytes]
+        self.arrivals.add(nbytes, now())
         if len(self.received) >= BUFFER_BYTES and not self._paused:
             self._paused = True
             self.transport.pause_reading()
@@ -194,7 +242,7 @@ class Connection:
 
     def __init__(
         self,
-        wire: _Wire,
+        wire: Wire,
         *,
         number: int,
         address: str,
@@ -220,6 +268,7 @@ class Connection:
         """From the first line that we sent to the next line or reply that was read."""
         self._first_line_sent: float | None = None
         self._wire = wire
+        self._at = now()
         self._deadline = deadline
         self._limits = limits
         self._greeting_timeout = greeting_timeout
@@ -230,6 +279,8 @@ class Connection:
         self._step_until: float | None = None
         self._ssl: SSL.Connection | None = None
         self._decrypted = bytearray()
+        self._decrypted_at = Arrivals()
+        self._fed_at = 0.0  # when the last of what the TLS library has been given came
         self._alert: int | None = None
         self._staple: bytes | None = None
 
@@ -256,6 +307,12 @@ class Connection:
     def ended(self) -> bool:
         """Whether the peer has closed its side and everything it sent has been consumed."""
         return self._wire.ended and not self._buffer and not self._wire.received
+
+    def clock(self) -> float:
+        """The time, in seconds, of the last thing that happened on this connection: it was opened, bytes were sent, TLS
+        was agreed, or the last byte that has been consumed arrived. Whoever measures how long the other side takes
+        reads this clock before and after: it knows nothing of how busy we are ourselves, and a recording keeps it."""
+        return self._at
 
     @contextlib.contextmanager
     def step(self, timeout: float | None = None) -> Iterator[None]:
@@ -315,13 +372,14 @@ class Connection:
         """
         if "\r" in line or "\n" in line:
             raise ValueError("a line to send must not hold line ends")
-        if self._first_line_sent is None:
-            self._first_line_sent = time.perf_counter()
         await self.send(line.encode("utf-8") + b"\r\n", shown=line if shown is None else shown)
+        if self._first_line_sent is None:
+            self._first_line_sent = self.clock()
 
     async def send(self, data: bytes, *, shown: str) -> None:
         """Send raw bytes; the transcript gets ``shown``."""
         self._record("out", printable(shown), self.number)
+        self._at = now()
         if self._ssl is None:
             self._write(data)
         else:
@@ -336,9 +394,12 @@ class Connection:
         while not self._wire.may_write:
             await self._wait(until, "sending")
 
-    async def start_tls(self, server_name: str, *, alpn: Sequence[str] = ()) -> TLSSession:
-        """A full handshake that does not verify. The caller must have dealt with ``buffered`` (never upgrade over
-        leftovers: ``protocol_error``). ``server_name`` goes into SNI unless it is an IP address.
+    async def start_tls(
+        self, server_name: str, *, alpn: Sequence[str] = (), resume: Ticket | None = None
+    ) -> TLSSession:
+        """A handshake that does not verify: a full one, or one that offers to ``resume`` a session. The caller must
+        have dealt with ``buffered`` (never upgrade over leftovers: ``protocol_error``). ``server_name`` goes into SNI
+        unless it is an IP address.
 
         Causes: ``tls_alert`` (the detail names the alert), ``tls_handshake_error`` (also: the server answered in plain
         text), ``tls_client_unsupported`` (our TLS library cannot do what the server chose), ``connection_reset``,
@@ -364,6 +425,8 @@ class Connection:
         if alpn:
             tls.set_alpn_protos([protocol.encode("ascii") for protocol in alpn])
         tls.request_ocsp()
+        if resume is not None and resume.session is not None:
+            tls.set_session(resume.session)
         self._ssl = tls
         began = time.perf_counter()
         first = b""
@@ -389,9 +452,19 @@ class Connection:
                     raise self._plain_text(first)
             self._feed()
         self.tls = self._session(tls, 1000 * (time.perf_counter() - began))
-        self.samples.append(("handshake", self.tls.handshake_ms))
+        self._at = now()
+        if not self.tls.resumed:
+            self.samples.append(("handshake", self.tls.handshake_ms))
         self._record("note", f"TLS {self.tls.version} {self.tls.cipher} {self.tls.group}".rstrip(), self.number)
         return self.tls
+
+    def ticket(self) -> Ticket:
+        """What the server has given so far to resume this TLS session by. TLS 1.3 gives it after the handshake, so ask
+        when something has been received under TLS, and before the connection is closed."""
+        session = None if self._ssl is None else self._ssl.get_session()
+        if session is None:
+            raise RuntimeError("no TLS on this connection")
+        return _ticket(session)
 
     async def close(self) -> None:
         """Close at once, without waiting for close_notify. Safe to call twice."""
@@ -411,7 +484,7 @@ class Connection:
         """A line or reply was read whole."""
         self._greeted = True
         if self._first_line_sent is not None and self.first_reply_ms is None:
-            self.first_reply_ms = 1000 * (time.perf_counter() - self._first_line_sent)
+            self.first_reply_ms = 1000 * (self.clock() - self._first_line_sent)
 
     # -- waiting --------------------------------------------------------------------------------------------------
 
@@ -437,9 +510,10 @@ class Connection:
 
     async def _line(self, until: float) -> bytes:
         while True:
+            size = len(self._buffer)
             line = take_line(self._buffer, self._limits.line_bytes)
             if line is not None:
-                self._wire.consumed()
+                self._consumed(size - len(self._buffer))
                 self._record("in", printable(line), self.number)
                 return line
             if not await self._more(until, _FOR_A_REPLY):
@@ -463,7 +537,9 @@ class Connection:
             raise RuntimeError("no TLS on this connection")
         while True:
             try:
-                self._decrypted += tls.recv(_CHUNK_BYTES)
+                data = tls.recv(_CHUNK_BYTES)
+                self._decrypted += data
+                self._decrypted_at.add(len(data), self._fed_at)
                 return True
             except SSL.WantReadError:
                 self._flush()
@@ -486,12 +562,19 @@ class Connection:
 
     def _consume(self, count: int) -> None:
         del self._buffer[:count]
+        self._consumed(count)
+
+    def _consumed(self, count: int) -> None:
+        arrivals = self._wire.arrivals if self._ssl is None else self._decrypted_at
+        at = arrivals.consume(count)
+        self._at = self._at if at is None else at
         self._wire.consumed()
 
     def _feed(self) -> None:
         """Give what has arrived to the TLS library."""
         if self._ssl is not None and self._wire.received:
             self._ssl.bio_write(bytes(self._wire.received))
+            self._fed_at = self._wire.arrivals.consume(len(self._wire.received)) or 0.0
             self._wire.received.clear()
             self._wire.consumed()
 
@@ -571,6 +654,7 @@ class Connection:
             ocsp_staple=self._staple,
             alpn=tls.get_alpn_proto_negotiated().decode("ascii", "backslashreplace"),
             handshake_ms=handshake_ms,
+            resumed=_resumed(tls),
         )
 
 
@@ -578,6 +662,50 @@ def _group(tls: SSL.Connection) -> str:
     """The key exchange group, "" when there was none (RSA key exchange) or pyOpenSSL cannot tell (before 25.1)."""
     group_name = getattr(tls, "get_group_name", None)
     return (group_name() or "") if group_name is not None else ""
+
+
+def _resumed(tls: SSL.Connection) -> bool:
+    """Whether an offered session was resumed. pyOpenSSL does not tell, so its library is asked."""
+    from cryptography.hazmat.bindings.openssl.binding import Binding
+
+    return bool(Binding().lib.SSL_session_reused(tls._ssl))
+
+
+def _ticket(session: SSL.Session) -> Ticket:
+    from cryptography.hazmat.bindings.openssl.binding import Binding
+
+    binding = Binding()
+    handle = session._session  # pyOpenSSL shows nothing of a session itself
+    size = binding.lib.i2d_SSL_SESSION(handle, binding.ffi.NULL)
+    place = binding.ffi.new("unsigned char[]", size)
+    binding.lib.i2d_SSL_SESSION(handle, binding.ffi.new("unsigned char **", place))
+    resumable, early_data = session_facts(bytes(binding.ffi.buffer(place, size)))
+    return Ticket(resumable, early_data, session)
+
+
+def session_facts(der: bytes) -> tuple[bool, int | None]:
+    """Whether a TLS session can be resumed, and how much early data its TLS 1.3 ticket allows, from OpenSSL's encoding
+    of it (``i2d_SSL_SESSION``): SEQUENCE { version, TLS version, suite, session id, secret, … [10] ticket …
+    [15] early data … }, where no early data at all goes unsaid."""
+    fields = list(_elements(next(_elements(der))[1]))
+    version, session_id = int.from_bytes(fields[1][1]), fields[3][1]
+    tagged = {tag & 0x1F: next(_elements(value))[1] for tag, value in fields[5:] if tag & 0xE0 == 0xA0}
+    ticket = tagged.get(10, b"")
+    if version < _TLS_1_3:
+        return bool(ticket or session_id), None
+    return bool(ticket), int.from_bytes(tagged.get(15, b"")) if ticket else None
+
+
+def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
+    """Tag and content of each element of DER, one after the other."""
+    place = 0
+    while place < len(der):
+        tag, length, start = der[place], der[place + 1], place + 2
+        if length & 0x80:
+            start += length & 0x7F
+            length = int.from_bytes(der[place + 2 : start])
+        place = start + length
+        yield tag, der[start:place]
 
 
 def tls_context() -> SSL.Context:
@@ -612,9 +740,9 @@ def _stapled(tls: SSL.Connection, staple: bytes, data: object | None) -> bool:
     return True
 
 
-async def connect(address: str, port: int, until: float) -> _Wire:
+async def connect(address: str, port: int, until: float, make: Callable[[], Wire] = Wire) -> Wire:
     """Open a TCP connection to a literal address (names never get here). ``OSError`` or ``TimeoutError`` when not."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout_at(until):
-        _, wire = await loop.create_connection(_Wire, address, port)
+        _, wire = await loop.create_connection(make, address, port)
     return wire
