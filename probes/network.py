@@ -86,10 +86,12 @@ class Limits:
     ``connections_per_address``, ``concurrent_per_address`` and ``spacing_mx`` count per address **and port**: a port is
     a service of its own, and a provider's 587, 465 and 25 often share one address. For HTTP they count per host name
     besides: thousands of status pages and APIs stand behind one address of a content delivery network.
-    ``connections_per_address_full`` takes the place of ``connections_per_address`` at full depth.
+    ``connections_per_address_full`` takes the place of ``connections_per_address`` at full depth and at one's own
+    server, where ``deadline_own_server`` and ``transcript_steps_own_server`` take the places of theirs too.
     """
 
     deadline: float = 30.0
+    deadline_own_server: float = 120.0
     connect_timeout: float = 8.0
     greeting_timeout: float = 15.0
     greeting_timeout_mx: float = 25.0
@@ -105,6 +107,7 @@ class Limits:
     concurrent_per_address_mx: int = 1
     spacing_mx: float = 1.0
     transcript_steps: int = 500
+    transcript_steps_own_server: int = 2000
     transcript_text: int = 1000
 
 
@@ -114,7 +117,8 @@ class Options:
     anchor in PEM. ``ehlo_name``: how we introduce ourselves; "" for this machine's own name. ``vantage``: label of the
     place we measure from. ``depth``: ``standard`` keeps to few connections; ``full`` asks also what takes one
     connection for each answer, such as the list of cipher suites. ``own_servers``: host names, addresses and domains
-    that the user has declared to be his own and wants probed intrusively; empty for nobody's.
+    that the user has declared to be his own and wants probed intrusively (lower case, no trailing dot); empty for
+    nobody's. ``own_server_recipient``: his mailbox that test messages go to; "" for none, and no message is sent.
     ``validation_references``: a signed and a wrongly signed name, by which the resolver has to prove that it validates
     DNSSEC. ``port_25_references``, ``ipv6_references``: hosts that show whether outbound port 25 and IPv6 work from
     here. ``blocklists``: DNS zones of the lists (RFC 5782) that addresses are looked up in."""
@@ -127,6 +131,7 @@ class Options:
     vantage: str = "local"
     depth: Depth = "standard"
     own_servers: frozenset[str] = frozenset()
+    own_server_recipient: str = ""
     validation_references: tuple[str, str] = VALIDATION_REFERENCES
     port_25_references: tuple[tuple[str, int], ...] = PORT_25_REFERENCES
     ipv6_references: tuple[tuple[str, int], ...] = IPV6_REFERENCES
@@ -352,7 +357,11 @@ class Network:
         """The address that was dialled last for this endpoint; "" before."""
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time() if started is None else started
-        self._deadline = self._started + options.limits.deadline
+        self.is_own_server = _is_own_server(endpoint, options.own_servers)
+        """Whether the user has declared this endpoint to be his own and asked for intrusive probes."""
+        self._deadline = self._started + (
+            options.limits.deadline_own_server if self.is_own_server else options.limits.deadline
+        )
         self._owns_surroundings = surroundings is None
         self._connections: list[Connection] = []
         self._dialled = 0
@@ -402,7 +411,8 @@ class Network:
     def _record(self, direction: Literal["in", "out", "note"], text: str, connection: int) -> None:
         """Add a step. ``text`` is printable already."""
         limits = self.options.limits
-        if len(self.transcript) > limits.transcript_steps:
+        most = limits.transcript_steps_own_server if self.is_own_server else limits.transcript_steps
+        if len(self.transcript) > most:
             return
         if len(text) > limits.transcript_text:
             text = text[: limits.transcript_text] + "…"
@@ -653,7 +663,9 @@ class Network:
     def _connections_allowed(self) -> int:
         limits = self.options.limits
         return (
-            limits.connections_per_address if self.options.depth == "standard" else limits.connections_per_address_full
+            limits.connections_per_address
+            if self.options.depth == "standard" and not self.is_own_server
+            else limits.connections_per_address_full
         )
 
     def connections_left(self, host: str, port: int) -> int:
@@ -670,11 +682,10 @@ class Network:
             raise Unmeasured(Cause.NOT_PERMITTED, f"{what} takes many connections: measured at full depth only")
 
     def require_own_server(self) -> None:
-        """Raise ``Unmeasured(not_permitted)`` unless the user has declared this endpoint's host or domain to be his own
-        and asked for intrusive probes."""
-        endpoint = self.endpoint
-        names = {endpoint.host.lower().removesuffix("."), endpoint.domain.lower().removesuffix(".")} - {""}
-        if not names & self.options.own_servers:
+        """Raise ``Unmeasured(not_permitted)`` unless the user has declared this endpoint to be his own and asked for
+        intrusive probes: its host, or the domain that it was found through and that its name lies in. (Whose mail
+        a big provider takes does not own that provider's servers.)"""
+        if not self.is_own_server:
             raise Unmeasured(Cause.NOT_PERMITTED, "intrusive: only on a server that is declared to be one's own")
 
     def _connect_failure(self, address: IPAddress, port: int, error: OSError) -> Unmeasured:
@@ -736,6 +747,12 @@ def _retrieve(task: asyncio.Task[Any]) -> None:
     """Look at the task's exception, so that asyncio does not complain when every caller has gone."""
     if not task.cancelled():
         task.exception()
+
+
+def _is_own_server(endpoint: Endpoint, names: frozenset[str]) -> bool:
+    host, domain = (name.lower().removesuffix(".") for name in (endpoint.host, endpoint.domain))
+    host = str(literal(host) or host)
+    return bool(host) and (host in names or (domain in names and f".{host}".endswith(f".{domain}")))
 
 
 class _NoLock:
