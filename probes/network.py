@@ -416,7 +416,7 @@ class Network:
             return
         if len(text) > limits.transcript_text:
             text = text[: limits.transcript_text] + "…"
-        if len(self.transcript) == limits.transcript_steps:
+        if len(self.transcript) == most:
             direction, text, connection = "note", "the transcript is full; what follows is left out", 0
         self.transcript.append(Step(round(self.elapsed_ms, 3), direction, text, connection))
 
