@@ -1,0 +1,133 @@
+"""From an evaluation to what a team needs in the meeting, over small catalogues whose answers are known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from mailrubric.scoring.decision import DecisionError, compare, problem, robust, sensitive
+from mailrubric.scoring.evaluate import evaluate
+from mailrubric.scoring.evaluation import Evaluation
+from tests.mailrubric.scoring.building import NOW, catalogue, criterion, fact, vendor
+
+
+def _evaluation(facts: dict[str, dict[str, float]], weights: dict[str, float] | None = None) -> Evaluation:
+    """Two groups, ``speed`` (criterion fast) and ``cost`` (criteria cheap and fair); values are points."""
+    made = catalogue(
+        {"speed": [criterion("fast")], "cost": [criterion("cheap"), criterion("fair")]},
+        [vendor(name, facts={key: fact(value) for key, value in each.items()}) for name, each in facts.items()],
+        weights=weights,
+    )
+    return evaluate(made, (), as_of=NOW, minimum_coverage=0)
+
+
+CLEAR = {
+    "ant": {"fast": 90.0, "cheap": 80.0, "fair": 80.0},
+    "bee": {"fast": 40.0, "cheap": 30.0, "fair": 50.0},
+}
+BALANCED = {
+    "ant": {"fast": 100.0, "cheap": 0.0, "fair": 0.0},
+    "bee": {"fast": 0.0, "cheap": 80.0, "fair": 80.0},
+}
+
+
+def test_better_in_everything_wins_always() -> None:
+    found = robust(_evaluation(CLEAR), kind="any", draws=500)
+    first, second = found.standings
+    assert (first.id, first.win, second.win) == ("ant", 1.0, 0.0)
+    assert second.central == {}
+    assert second.confidence is None
+    assert not found.close_call
+    assert "Ant beats Bee in 100 % of the draws" in found.sentence
+
+
+def test_a_lead_that_depends_on_the_weights_is_a_close_call() -> None:
+    found = robust(_evaluation(BALANCED), kind="any", draws=50_000)
+    assert found.standings[0].id == "ant"
+    assert found.standings[0].win == pytest.approx(1 - 80 / 180, abs=0.01)  # it leads above w·100 = (1-w)·80
+    assert found.close_call
+    assert found.standings[0].central["speed"] > 60 > found.standings[1].central["speed"]
+    assert sum(found.standings[0].central.values()) == pytest.approx(100)
+
+
+def test_the_same_seed_gives_the_same_ranking_to_the_last_bit() -> None:
+    evaluation = _evaluation(BALANCED)
+    assert dataclasses.asdict(robust(evaluation, draws=300)) == dataclasses.asdict(robust(evaluation, draws=300))
+    assert robust(evaluation, draws=300).standings != robust(evaluation, draws=300, seed=9).standings
+
+
+def test_what_is_unknown_is_drawn_too() -> None:
+    facts = {**CLEAR, "cat": {"fast": 88.0}}
+    found = {each.id: each for each in robust(_evaluation(facts), spread=0.0, draws=4000).standings}
+    assert 0 < found["cat"].win < found["ant"].win
+    assert found["bee"].win == 0
+
+
+def test_the_flip_is_where_the_two_are_level() -> None:
+    found = sensitive(_evaluation(BALANCED))
+    assert (found.leader, found.challenger) == ("ant", "bee")
+    by_id = {flip.id: flip for flip in found.groups}
+    assert by_id["speed"].now == pytest.approx(50)
+    assert by_id["speed"].at == pytest.approx(100 * 80 / 180)
+    assert by_id["cost"].at == pytest.approx(100 * 100 / 180)
+    level = _evaluation(BALANCED, {"speed": 80, "cost": 100})
+    scores = {line.id: line.ranking_score for line in level.vendors}
+    assert scores["ant"] == pytest.approx(scores["bee"])
+    assert "Bee overtakes Ant when" in found.sentence
+
+
+def test_naming_them_the_other_way_round_tells_the_same() -> None:
+    evaluation = _evaluation(BALANCED)
+    assert sensitive(evaluation, leader="bee", challenger="ant") == sensitive(evaluation)
+
+
+def test_no_weight_flips_what_is_better_in_everything() -> None:
+    found = sensitive(_evaluation(CLEAR))
+    assert {flip.at for flip in (*found.groups, *found.criteria)} == {None}
+    assert found.sentence == "No weight of a single group puts Bee before Ant."
+    assert found.unknowns == ()
+
+
+def test_the_unknown_that_may_change_the_winner_is_on_the_list() -> None:
+    found = sensitive(_evaluation({**CLEAR, "cat": {"fast": 88.0, "cheap": 85.0}}))
+    assert [(each.vendor, each.criterion) for each in found.unknowns] == [("cat", "fair")]
+    assert 0 < found.unknowns[0].probability < 1
+
+
+def test_the_reasons_add_up_to_the_difference() -> None:
+    evaluation = _evaluation({**BALANCED, "cat": {"fast": 70.0, "cheap": 10.0}})
+    found = compare(evaluation, "cat", "bee")
+    scores = {line.id: line.ranking_score or 0.0 for line in evaluation.vendors}
+    assert found.difference == pytest.approx(scores["cat"] - scores["bee"])
+    assert sum(reason.points for reason in found.reasons) == pytest.approx(found.difference)
+    unknown = next(reason for reason in found.reasons if reason.criterion == "fair")
+    assert (unknown.first_known, unknown.second_known) == (False, True)
+    assert any("unknown, taken for" in sentence for sentence in found.sentences)
+    assert any(sentence.startswith("Cat gains 35.0 by “What is fast?”") for sentence in found.sentences)
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda evaluation: robust(evaluation, draws=0), "number of draws"),
+        (lambda evaluation: robust(evaluation, spread=2.0), "spread"),
+        (lambda evaluation: sensitive(evaluation, leader="dog"), "dog has no rank"),
+        (lambda evaluation: sensitive(evaluation, leader="ant", challenger="ant"), "cannot overtake itself"),
+        (lambda evaluation: compare(evaluation, "ant", "ant"), "does not beat itself"),
+        (lambda evaluation: compare(evaluation, "ant", "dog"), "dog has no rank"),
+    ],
+)
+def test_what_cannot_be_decided_is_said_in_a_sentence(call, told: str) -> None:
+    with pytest.raises(DecisionError, match=told):
+        call(_evaluation(CLEAR))
+
+
+def test_nobody_ranked_and_one_ranked() -> None:
+    nobody = dataclasses.replace(_evaluation(CLEAR), vendors=())
+    with pytest.raises(DecisionError, match="no vendor has a rank yet"):
+        problem(nobody)
+    alone = _evaluation({"ant": CLEAR["ant"]})
+    assert robust(alone, draws=10).sentence == "Ant is the only vendor with a rank."
+    with pytest.raises(DecisionError, match="only vendor with a rank"):
+        sensitive(alone)
