@@ -6,8 +6,8 @@ network's own, and the time of a request can be told from the time of its connec
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,9 @@ USER_AGENT = f"mailrubric-probe/{VERSION}"
 
 _HEADER_CHARACTERS = 64 * 1024
 _OVERHEAD_BYTES = 256 * 1024  # what headers and framing may take beside the body
+_AGAIN_BYTES = 64 * 1024  # of a body that may be asked for several times
+_AGAIN_SECONDS = 5.0  # for all repetitions together
+_AGAIN_RESERVE = 1.5  # what must be left before the deadline after them
 
 
 class _Stream(httpcore.AsyncNetworkStream):
@@ -36,6 +39,12 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._connection = connection
         self._left = at_most
         self.ended = False
+        self.began: float | None = None
+        """The connection's clock when the request had been sent."""
+
+    def allow(self, at_most: int) -> None:
+        """Take so many more bytes, for one more response."""
+        self._left = at_most
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data = await self._connection.receive(max_bytes, timeout)
@@ -48,6 +57,8 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
             await self._connection.send(buffer, shown=f"({len(buffer)} bytes of HTTP)")
+            if self.began is None:
+                self.began = self._connection.clock()
 
     async def aclose(self) -> None:
         await self._connection.close()
@@ -61,8 +72,10 @@ class _Stream(httpcore.AsyncNetworkStream):
         return None
 
 
-async def fetch(network: Network, url: str, method: str, headers: dict[str, str]) -> HTTPResponse:
-    """One request and its response, by ``Network.http``."""
+async def fetch(network: Network, url: str, method: str, headers: dict[str, str], repeat: int = 1) -> HTTPResponse:
+    """One request and its response, by ``Network.http``. ``repeat``: how often it is sent in all, for the sake of more
+    times (``Connection.samples``): on the same connection, one after the other, while the server agrees to that and
+    answers with little. Only the first response is returned, and nothing that happens later takes it away."""
     try:
         scheme, host, port, target = split_url(url)
     except ValueError as error:
@@ -72,23 +85,29 @@ async def fetch(network: Network, url: str, method: str, headers: dict[str, str]
         alpn = ""
         if scheme == "https":
             alpn = (await connection.start_tls(host, alpn=("h2", "http/1.1"))).alpn
-        return await _exchange(network, connection, url, (scheme, host, port, target), method, headers, alpn == "h2")
+        client = _client(network, connection, (scheme, host, port), alpn == "h2")
+        request = _request(network, (scheme, host, port, target), method, headers)
+        response = await _exchange(network, connection, url, client, request)
+        await _again(network, connection, response, client, request, repeat - 1)
+        return response
 
 
-async def _exchange(
-    network: Network,
-    connection: Connection,
-    url: str,
-    parts: tuple[str, str, int, str],
-    method: str,
-    headers: dict[str, str],
-    http2: bool,
-) -> HTTPResponse:
-    scheme, host, port, target = parts
+_HTTP = httpcore.AsyncHTTP2Connection | httpcore.AsyncHTTP11Connection
+
+
+def _client(network: Network, connection: Connection, site: tuple[str, str, int], http2: bool) -> tuple[_HTTP, _Stream]:
+    scheme, host, port = site
     origin = httpcore.Origin(scheme.encode(), host.encode(), port)
     stream = _Stream(connection, network.options.limits.http_bytes + _OVERHEAD_BYTES)
-    http: httpcore.AsyncHTTP2Connection | httpcore.AsyncHTTP11Connection
-    http = httpcore.AsyncHTTP2Connection(origin, stream) if http2 else httpcore.AsyncHTTP11Connection(origin, stream)
+    if http2:
+        return httpcore.AsyncHTTP2Connection(origin, stream), stream
+    return httpcore.AsyncHTTP11Connection(origin, stream), stream
+
+
+def _request(
+    network: Network, parts: tuple[str, str, int, str], method: str, headers: dict[str, str]
+) -> httpcore.Request:
+    scheme, host, port, target = parts
     bracketed = f"[{host}]" if ":" in host else host
     default_port = port == (443 if scheme == "https" else 80)
     sent = {
@@ -98,21 +117,56 @@ async def _exchange(
         "accept-encoding": "identity",
     } | {name.lower(): value for name, value in headers.items()}
     limit = network.options.limits.read_timeout
-    request = httpcore.Request(
+    return httpcore.Request(
         method=method,
         url=httpcore.URL(scheme=scheme.encode(), host=host.encode(), port=port, target=target.encode()),
         headers=list(sent.items()),
         extensions={"timeout": {"read": limit, "write": limit}},
     )
-    network.note(f"{method} {url}", connection.number)
-    began = time.perf_counter()
+
+
+async def _again(
+    network: Network,
+    connection: Connection,
+    response: HTTPResponse,
+    client: tuple[_HTTP, _Stream],
+    request: httpcore.Request,
+    times: int,
+) -> None:
+    """Send the request again, to see how long the answer takes. Whatever goes wrong ends it, and costs nothing."""
+    http, stream = client
+    left = min(_AGAIN_SECONDS, network.remaining - _AGAIN_RESERVE)
+    if left <= 0 or response.truncated or len(response.body) > _AGAIN_BYTES:
+        return
+    try:
+        async with asyncio.timeout(left):
+            for _ in range(times):
+                if response.status == 429 or response.status >= 500 or not http.is_idle():
+                    return
+                stream.allow(network.options.limits.http_bytes + _OVERHEAD_BYTES)
+                response = await _exchange(network, connection, response.url, client, request)
+    except Unmeasured as reason:
+        network.note(f"no more requests on this connection: {reason}", connection.number)
+    except TimeoutError:
+        network.note("no more requests on this connection: enough time was spent", connection.number)
+
+
+async def _exchange(
+    network: Network, connection: Connection, url: str, client: tuple[_HTTP, _Stream], request: httpcore.Request
+) -> HTTPResponse:
+    http, stream = client
+    network.note(f"{request.method.decode('ascii')} {url}", connection.number)
+    stream.began = None
     try:
         response = await http.handle_async_request(request)
-        elapsed_ms = 1000 * (time.perf_counter() - began)
+        elapsed_ms = 1000 * (connection.clock() - (stream.began or 0.0))
         received = _headers(response.headers)
         version = response.extensions.get("http_version", b"HTTP/2").decode("ascii", "backslashreplace")
         network.note(f"{version} {response.status}", connection.number)
         body, truncated = await _body(response, network.options.limits.http_bytes)
+        connection.samples.append(("response", elapsed_ms))
+        if not truncated:
+            await response.aclose()
     except httpcore.RemoteProtocolError as error:
         if stream.ended:
             raise Unmeasured(Cause.CONNECTION_RESET, "the server closed the connection within its response") from None

@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime
 import errno
+import functools
 import ipaddress
+import os
 import socket
 import time
 from collections import defaultdict
@@ -25,13 +28,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from probes.addresses import IPAddress, blocked_reason, host_name, literal
-from probes.connection import Connection, TLSSession, connect, tls_context
+from probes.connection import Connection, TLSSession, Wire, connect, now, tls_context
 from probes.model import WEB_ROLES, Cause, Endpoint, Step, Unmeasured
 from probes.replies import printable
 from probes.resolver import Answer, Resolver, ServerAnswer, ServerFailure
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
+
+    from probes.recording import Tape
 
 __all__ = [
     "BLOCKLISTS",
@@ -53,6 +58,9 @@ __all__ = [
 T = TypeVar("T")
 
 Depth = Literal["standard", "full"]
+
+DEADLINES: dict[Depth, float] = {"standard": 30.0, "full": 120.0}
+"""Seconds for one endpoint, where nobody says otherwise. ``Limits`` has the first one."""
 
 PORT_25_REFERENCES: tuple[tuple[str, int], ...] = (
     ("gmail-smtp-in.l.google.com", 25),
@@ -136,6 +144,8 @@ class Options:
     port_25_references: tuple[tuple[str, int], ...] = PORT_25_REFERENCES
     ipv6_references: tuple[tuple[str, int], ...] = IPV6_REFERENCES
     blocklists: tuple[str, ...] = BLOCKLISTS
+    record_to: str | None = None
+    """Folder that a recording of each endpoint goes to (``probes.recording``); None for no recording."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -338,7 +348,8 @@ def _is_private(address: str) -> bool:
 class Network:
     """One endpoint's way to the outside. Use as ``async with``, or ``close`` it: that closes its connections.
 
-    ``started``: loop time at which the deadline and the transcript begin; None for now.
+    ``started``: loop time at which the deadline and the transcript begin; None for now. ``tape``: what everything goes
+    through where it is recorded or comes from a recording (``probes.recording``).
     """
 
     def __init__(
@@ -348,6 +359,7 @@ class Network:
         surroundings: Surroundings | None = None,
         *,
         started: float | None = None,
+        tape: Tape | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.options = options
@@ -356,7 +368,10 @@ class Network:
         self.address = ""
         """The address that was dialled last for this endpoint; "" before."""
         self._loop = asyncio.get_running_loop()
-        self._started = self._loop.time() if started is None else started
+        self._started = now() if started is None else started
+        self._tape = tape
+        self.now = datetime.datetime.now(datetime.UTC) if tape is None else tape.now
+        """The date and time of this measurement, in UTC: when it began. In a recording, the recording's."""
         self.is_own_server = _is_own_server(endpoint, options.own_servers)
         """Whether the user has declared this endpoint to be his own and asked for intrusive probes."""
         self._deadline = self._started + (
@@ -370,6 +385,7 @@ class Network:
         self._attempts: dict[tuple[str, int], dict[str, Unmeasured | None]] = {}
         self._choosing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._shared: dict[str, asyncio.Task[Any]] = {}
+        self._random: dict[tuple[str, int], bytes] = {}
 
     async def __aenter__(self) -> Network:
         return self
@@ -424,7 +440,7 @@ class Network:
 
     async def resolve(self, name: str, kind: str) -> Answer:
         """One DNS question. NXDOMAIN and NODATA are answers; SERVFAIL, REFUSED and silence raise ``Unmeasured``."""
-        return await self._before_deadline(self.surroundings.resolver.ask(name, kind), f"asking DNS for {kind} {name}")
+        return await self._learn(self.surroundings.resolver.ask(name, kind), f"asking DNS for {kind} {name}")
 
     async def ask_server(self, address: str, name: str, kind: str) -> ServerAnswer:
         """Ask one name server itself, by its address, without recursion; see ``Resolver.ask_server``.
@@ -441,16 +457,19 @@ class Network:
             if not self.options.allow_private:
                 raise Unmeasured(Cause.BLOCKED_ADDRESS, f"{found} is {reason}")
             port = self.options.resolver[1] if self.options.resolver is not None else port
-        obstacle = self.surroundings.known_obstacle(found, port)
+        asking = self._ask_server(found, port, name, kind)
+        return await self._learn(asking, f"asking {found} for {kind} {printable(name, 255)}")
+
+    async def _ask_server(self, address: IPAddress, port: int, name: str, kind: str) -> ServerAnswer:
+        obstacle = self.surroundings.known_obstacle(address, port)
         if obstacle is not None:
             raise obstacle
-        asking = self.surroundings.resolver.ask_server(str(found), port, name, kind)
-        return await self._before_deadline(asking, f"asking {found} for {kind} {printable(name, 255)}")
+        return await self.surroundings.resolver.ask_server(str(address), port, name, kind)
 
     async def require_validation(self) -> None:
         """Raise ``Unmeasured(resolver_not_validating)`` unless the resolver has proved in this run that it validates
         DNSSEC: only then does ``Answer.authenticated`` mean anything."""
-        mistrust = await self._before_deadline(
+        mistrust = await self._learn(
             self.surroundings.resolver_mistrust(), "finding out whether the resolver validates DNSSEC"
         )
         if mistrust:
@@ -461,8 +480,8 @@ class Network:
         return tuple(str(address) for address in await self._addresses(host))
 
     async def _addresses(self, host: str) -> tuple[IPAddress, ...]:
-        found, remark = await self._before_deadline(
-            self.surroundings.resolver.addresses(host), f"looking up {printable(host, 80)}"
+        found, remark = await self._learn(
+            self.surroundings.resolver.addresses(host), f"looking up {printable(host, 255)}"
         )
         if remark:
             self.note(f"{host}: {remark}")
@@ -482,6 +501,17 @@ class Network:
             raise Unmeasured(Cause.BLOCKED_ADDRESS, "; ".join(reasons[:3]))
         return tuple(allowed)
 
+    async def within_deadline(self, work: Awaitable[T], doing: str) -> T:
+        """What ``work`` gives, such as something that the whole run shares (``Surroundings.once``); raises
+        ``Unmeasured(deadline_exceeded)`` when this endpoint's deadline comes first. ``doing``: for people."""
+        return await self._learn(work, doing)
+
+    async def _learn(self, work: Awaitable[T], doing: str) -> T:
+        """The same for what is found out from outside: a recording keeps it, under the name ``doing``."""
+        if self._tape is None:
+            return await self._before_deadline(work, doing)
+        return await self._tape.learn(doing, work, functools.partial(self._before_deadline, doing=doing))
+
     async def _before_deadline(self, work: Awaitable[T], doing: str) -> T:
         limit = asyncio.timeout_at(self._deadline)
         try:
@@ -496,7 +526,7 @@ class Network:
     def ehlo_name(self) -> str:
         """How to introduce ourselves in EHLO: the configured name, else this machine's own when it is a full one, else
         "" (then an address literal of ``Connection.local_address`` is due, RFC 5321 §4.1.4)."""
-        if self.options.ehlo_name:
+        if self.options.ehlo_name or (self._tape is not None and self._tape.replays):
             return self.options.ehlo_name
         name = socket.gethostname()
         try:
@@ -544,10 +574,13 @@ class Network:
     async def accepted_before(self, host: str, port: int) -> str:
         """An address of ``host`` that has taken a connection to ``port`` in this run, for whichever endpoint; "" when
         none has. Whoever asks no more than that can spare the server a connection."""
-        for address in await self._addresses(host):
-            if self._place(host, str(address), port).accepted:
-                return str(address)
-        return ""
+        addresses = await self._addresses(host)
+
+        async def accepted() -> str:
+            places = ((str(each), self._place(host, str(each), port)) for each in addresses)
+            return next((address for address, place in places if place.accepted), "")
+
+        return await self._learn(accepted(), f"remembering what has taken a connection of {printable(host, 255)} {port}")
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -577,17 +610,25 @@ class Network:
         self.address = str(addresses[0])
         first = problems[0]
         if first.cause is Cause.CONNECTION_TIMEOUT and port == 25 and not self.options.allow_private:
-            blocked = await self._before_deadline(
+            blocked = await self._learn(
                 self.surroundings.port_25_blocked(), "finding out whether port 25 is blocked from here"
             )
             if blocked:
                 raise Unmeasured(Cause.PORT_BLOCKED_LOCALLY, "no connection to port 25 of any host works from here")
         raise Unmeasured(first.cause, first.detail)
 
+    def random(self, purpose: str, size: int) -> bytes:
+        """So many random bytes, the same for the same ``purpose`` at this endpoint in this run; a recording keeps them.
+        Not for secrets."""
+        if self._tape is not None:
+            return self._tape.random(purpose, size)
+        return self._random.setdefault((purpose, size), os.urandom(size))
+
     async def _dial(self, host: str, address: IPAddress, port: int) -> Connection:
         attempts = self._attempts.setdefault((host, port), {})
+        dial = functools.partial(self._dial_now, host, address, port)
         try:
-            connection = await self._dial_now(host, address, port)
+            connection = await (dial() if self._tape is None else self._tape.dial(str(address), port, dial))
         except Unmeasured as problem:
             if attempts.get(str(address), problem) is not None:
                 attempts[str(address)] = problem
@@ -595,7 +636,14 @@ class Network:
         attempts[str(address)] = None
         return connection
 
-    async def _dial_now(self, host: str, address: IPAddress, port: int) -> Connection:
+    async def _dial_now(
+        self,
+        host: str,
+        address: IPAddress,
+        port: int,
+        open_wire: Callable[[str, int, float], Awaitable[Wire]] | None = None,
+        make: Callable[..., Connection] = Connection,
+    ) -> Connection:
         text = str(address)
         limits = self.options.limits
         mx = self.endpoint.role == "mx"
@@ -623,7 +671,7 @@ class Network:
             until = min(self._deadline, self._loop.time() + limits.connect_timeout)
             began = time.perf_counter()
             try:
-                wire = await connect(text, port, until)
+                wire = await (open_wire or connect)(text, port, until)
             except OSError as error:
                 raise self._connect_failure(address, port, error) from None
             connect_ms = 1000 * (time.perf_counter() - began)
@@ -631,7 +679,7 @@ class Network:
         except BaseException:
             place.turns.release()
             raise
-        connection = Connection(
+        connection = make(
             wire,
             number=number,
             address=text,
@@ -647,7 +695,7 @@ class Network:
         )
         self._connections.append(connection)
         shown = f"[{text}]" if isinstance(address, ipaddress.IPv6Address) else text
-        self.note(f"connected to {shown}:{port} in {connect_ms:.1f} ms", number)
+        self.note(f"connected to {shown}:{port} in {connection.connect_ms:.1f} ms", number)
         return connection
 
     def _place(self, host: str, address: str, port: int) -> _Place:
@@ -715,14 +763,19 @@ class Network:
 
     # -- more -----------------------------------------------------------------------------------------------------
 
-    async def http(self, url: str, *, method: str = "GET", headers: dict[str, str] | None = None) -> HTTPResponse:
+    async def http(
+        self, url: str, *, method: str = "GET", headers: dict[str, str] | None = None, repeat: int = 1
+    ) -> HTTPResponse:
         """One request without following redirects, certificate not verified here (trust is a metric of its own).
+        ``repeat``: how often it is sent on its connection, see ``probes.fetch.fetch``.
 
         A URL that is not http or https, or has no valid host or port, is ``not_applicable``.
         """
         from probes.fetch import fetch
 
-        return await self._before_deadline(fetch(self, url, method, headers or {}), f"fetching {printable(url, 200)}")
+        return await self._before_deadline(
+            fetch(self, url, method, headers or {}, repeat), f"fetching {printable(url, 200)}"
+        )
 
     async def once(self, key: str, make: Callable[[], Awaitable[T]]) -> T:
         """Run ``make`` once for this endpoint and give every caller the same result or the same exception, so that
@@ -739,6 +792,12 @@ class Network:
         return result
 
 
+def _is_own_server(endpoint: Endpoint, names: frozenset[str]) -> bool:
+    host, domain = (name.lower().removesuffix(".") for name in (endpoint.host, endpoint.domain))
+    host = str(literal(host) or host)
+    return bool(host) and (host in names or (domain in names and f".{host}".endswith(f".{domain}")))
+
+
 async def _run(make: Callable[[], Awaitable[T]]) -> T:
     return await make()
 
@@ -747,12 +806,6 @@ def _retrieve(task: asyncio.Task[Any]) -> None:
     """Look at the task's exception, so that asyncio does not complain when every caller has gone."""
     if not task.cancelled():
         task.exception()
-
-
-def _is_own_server(endpoint: Endpoint, names: frozenset[str]) -> bool:
-    host, domain = (name.lower().removesuffix(".") for name in (endpoint.host, endpoint.domain))
-    host = str(literal(host) or host)
-    return bool(host) and (host in names or (domain in names and f".{host}".endswith(f".{domain}")))
 
 
 class _NoLock:
