@@ -16,6 +16,7 @@ from mailrubric.catalogue.models import Settings
 
 if TYPE_CHECKING:
     from mailrubric.catalogue.catalogue import Catalogue
+    from probes.network import Depth
 
 STORE_FILE = "mailrubric.sqlite"
 STORE_VARIABLE = "MAILRUBRIC_STORE"
@@ -129,13 +130,17 @@ class Workspace:
         # All up to the last @, since a password may hold any character, before the options are cut off at the first ?.
         return re.sub(r"^([^:]+://).*@", r"\1…@", self.store_url(), flags=re.DOTALL).partition("?")[0]
 
-    def network_options(self) -> dict[str, Any]:
-        """Keyword arguments for ``probes.network.Options``, as ``mailrubric.yaml`` sets them."""
-        from probes.network import Limits
+    def network_options(self, depth: Depth | None = None) -> dict[str, Any]:
+        """Keyword arguments for ``probes.network.Options``, as ``mailrubric.yaml`` sets them. ``depth``: instead of the
+        workspace's. A deadline that it does not set is the default of that depth."""
+        from probes.network import DEADLINES, Limits
 
         settings = self.settings
+        depth = depth or settings.depth
+        deadline = settings.deadline if "deadline" in settings.model_fields_set else DEADLINES[depth]
         return {
-            "limits": Limits(deadline=settings.deadline),
+            "limits": Limits(deadline=deadline),
+            "depth": depth,
             "allow_private": settings.allow_private,
             "resolver": checks.split_resolver(settings.resolver) if settings.resolver else None,
             "ca_file": str(self.directory / settings.ca) if settings.ca else None,

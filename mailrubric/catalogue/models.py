@@ -327,5 +327,10 @@ class Settings(Model):
     ca: str = Field(default="", description="PEM file with one more trust anchor")
     ehlo: str = Field(default="", description="Name said in EHLO; default is this machine's name")
     vantage: str = Field(default="local", description="Label of the place measured from")
-    deadline: Annotated[float, Field(gt=0, le=600, strict=True)] = 30
+    depth: Literal["standard", "full"] = Field(
+        default="standard", description="full also measures what takes many connections, such as the cipher suites"
+    )
+    deadline: Annotated[
+        float, Field(gt=0, le=600, strict=True, description="Seconds for one endpoint; 120 at full depth unless set")
+    ] = 30
     concurrency: Annotated[int, Field(ge=1, le=500, strict=True)] = 20

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mailrubric.cli.terminal import Usage
 
 if TYPE_CHECKING:
-    from probes.network import Options
+    from probes.network import Depth, Options
 
 _SETTINGS_FILE = "mailrubric.yaml"
 
@@ -24,6 +24,7 @@ def options(
     ca: Path | None = None,
     ehlo: str | None = None,
     deadline: float | None = None,
+    depth: str | None = None,
 ) -> Options:
     """Network options; ``Usage`` for a value that cannot be meant.
 
@@ -33,7 +34,7 @@ def options(
 
     from probes.network import Limits, Options
 
-    settings = _settings(workspace)
+    settings = _settings(workspace, _depth(depth))
     if allow_private:
         settings["allow_private"] = True
     if resolver is not None:
@@ -50,6 +51,17 @@ def options(
             raise Usage("--deadline: a number of seconds")
         settings["limits"] = dataclasses.replace(settings.get("limits", Limits()), deadline=deadline)
     return Options(**settings)
+
+
+def _depth(name: str | None) -> Depth | None:
+    from probes.network import DEADLINES
+
+    for depth in DEADLINES:
+        if name == depth:
+            return depth
+    if name is None:
+        return None
+    raise Usage(f"--depth: {' or '.join(DEADLINES)}, not {name!r}")
 
 
 def _check_anchors(file: Path) -> None:
@@ -78,12 +90,14 @@ def parse_resolver(text: str) -> tuple[str, int]:
     return address, port
 
 
-def _settings(workspace: Path | None) -> dict[str, Any]:
+def _settings(workspace: Path | None, depth: Depth | None) -> dict[str, Any]:
     folder = workspace if workspace is not None else Path()
     if workspace is not None and not folder.is_dir():
         raise Usage(f"--workspace: there is no folder {folder}")
     if not (folder / _SETTINGS_FILE).is_file():
-        return {}
+        from probes.network import DEADLINES, Limits
+
+        return {} if depth is None else {"depth": depth, "limits": Limits(deadline=DEADLINES[depth])}
     from mailrubric.cli.workspace import open_workspace
 
-    return open_workspace(workspace).network_options()
+    return open_workspace(workspace).network_options(depth)

@@ -80,7 +80,17 @@ def probe(
             metavar="SECONDS",
             min=0.1,
             max=600,
-            help="How long one endpoint may take. Default: the workspace's, else 30.",
+            help="How long one endpoint may take. Default: the workspace's, else 30; 120 at full depth.",
+            show_default=False,
+        ),
+    ] = None,
+    depth: Annotated[
+        str | None,
+        typer.Option(
+            "--depth",
+            metavar="DEPTH",
+            help="standard: at most 8 connections to each address and port. full: up to 64, for what takes one each, "
+            "such as the list of cipher suites. Default: the workspace's, else standard.",
             show_default=False,
         ),
     ] = None,
@@ -131,6 +141,7 @@ def probe(
             probe=probe,
             concurrency=concurrency,
             deadline=deadline,
+            depth=depth,
             skip_fresh=skip_fresh,
             allow_private=allow_private,
             resolver=resolver,
@@ -152,6 +163,7 @@ def answer(
     probe: Sequence[str] | None,
     concurrency: int | None,
     deadline: float | None,
+    depth: str | None,
     skip_fresh: float | None,
     allow_private: bool,
     resolver: str | None,
@@ -172,7 +184,7 @@ def answer(
             )
         endpoint = _endpoint(target, roles)
         settings = network.options(
-            workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline
+            workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline, depth=depth
         )
         from probes.runner import answered, probe_endpoint, report_to_json
 
@@ -197,7 +209,7 @@ def answer(
         concurrency=concurrency,
         skip_fresh=skip_fresh,
         settings=lambda: network.options(
-            workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline
+            workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline, depth=depth
         ),
         as_json=json,
     )

@@ -235,6 +235,21 @@ def test_network_options_fit_the_network(folder):
     assert options.limits.deadline == 5
 
 
+def test_depth_brings_its_own_deadline_unless_one_is_set(folder):
+    assert Options(**Workspace.open().network_options()).depth == "standard"
+    full = Options(**Workspace.open().network_options("full"))
+    assert (full.depth, full.limits.deadline) == ("full", 120)
+    workspace = settings(folder, "depth: full\ndeadline: 30\n")
+    options = Options(**workspace.network_options())
+    assert (options.depth, options.limits.deadline) == ("full", 30)
+    assert Options(**workspace.network_options("standard")).depth == "standard"
+
+
+def test_a_depth_that_is_none(folder):
+    with pytest.raises(CatalogueError, match="depth"):
+        settings(folder, "depth: deep\n")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from mailrubric.cli import network
 from mailrubric.evidence.store import Store
 from mailrubric.workspace import Workspace
 
@@ -77,6 +78,20 @@ def test_only_the_probes_that_were_named(call, probed):
     assert {one["metric"].partition(".")[0] for one in report["measurements"]} == {"tls"}
 
 
+@pytest.mark.parametrize(
+    ("words", "depth", "deadline"),
+    [({}, "standard", 30), ({"depth": "full"}, "full", 120), ({"depth": "full", "deadline": 7.5}, "full", 7.5)],
+    ids=["none", "full", "full with a deadline"],
+)
+def test_the_depth_of_a_run(tmp_path, monkeypatch, words, depth, deadline):
+    monkeypatch.chdir(tmp_path)
+    options = network.options(None, **words)
+    assert (options.depth, options.limits.deadline) == (depth, deadline)
+    (tmp_path / "mailrubric.yaml").write_text("depth: full\n", encoding="utf-8")
+    assert network.options(None, depth="standard").limits.deadline == 30
+    assert network.options(None).depth == "full"
+
+
 def test_a_target_in_another_role(call, probed):
     report = call("probe", "--target", probed.target(), *lab_options(probed), "--role", "mx", "--json").json
     assert report["endpoint"]["role"] == "mx"
@@ -90,7 +105,11 @@ def test_a_private_address_is_refused_unless_allowed(call):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--deadline", "nan"], "a number of seconds"), (["--ca", "notes.txt"], "no certificate in PEM")],
+    [
+        (["--deadline", "nan"], "a number of seconds"),
+        (["--ca", "notes.txt"], "no certificate in PEM"),
+        (["--depth", "deep"], "standard or full"),
+    ],
 )
 def test_values_that_cannot_be_meant(call, options, words):
     Path("notes.txt").write_text("no certificate here\n", encoding="utf-8")
