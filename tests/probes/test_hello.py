@@ -61,8 +61,8 @@ class Reader:
         suites = int.from_bytes(body[at : at + 2], "big")
         self.suites = struct.unpack(f">{suites // 2}H", body[at + 2 : at + 2 + suites])
         at += 2 + suites
-        assert body[at : at + 2] == b"\x01\x00"
-        at += 2
+        self.compressions = body[at + 1 : at + 1 + body[at]]
+        at += 1 + body[at]
         self.extensions: dict[int, bytes] = {}
         self.has_extensions = at < len(body)
         if self.has_extensions:
@@ -81,6 +81,7 @@ def test_a_hello_is_well_formed(version: hello.Version) -> None:
     data = client_hello(version, "smtp.example.com")
     parsed = Reader(data)
     assert parsed.version == min(hello.CODES[version], 0x0303)
+    assert parsed.compressions == b"\x00"
     assert len(set(parsed.suites)) == len(parsed.suites) <= 64
     assert not 256 <= len(data) - 5 < 512, "a length that makes some load balancers hang"
     assert parsed.has_extensions == (version != "SSLv3")
@@ -123,16 +124,19 @@ def test_a_server_hello_in_any_pieces(piece: int) -> None:
     assert read(old, piece) == ServerHello("TLSv1.0", 0x0005)
     assert read(record(22, server_hello(0x0300, 0x0004)), piece) == ServerHello("SSLv3", 0x0004)
     new = server_hello(0x0303, 0x1301, extension(43, b"\x03\x04") + extension(51, b"\x00\x1d\x00\x20" + bytes(32)))
-    assert read(record(22, new), piece) == ServerHello("TLSv1.3", 0x1301, 0x001D)
+    chosen = {43: b"\x03\x04", 51: b"\x00\x1d\x00\x20" + bytes(32)}
+    assert read(record(22, new), piece) == ServerHello("TLSv1.3", 0x1301, 0x001D, extensions=chosen)
     # One message over many records, and something after it in the last one.
     message = server_hello(0x0302, 0xC013, extension(0xFF01, b"\x00")) + b"\x0b\x00\x00\x01\x00"
     scattered = b"".join(record(22, message[at : at + 5]) for at in range(0, len(message), 5))
-    assert read(scattered, piece) == ServerHello("TLSv1.1", 0xC013)
+    assert read(scattered, piece) == ServerHello("TLSv1.1", 0xC013, extensions={0xFF01: b"\x00"})
 
 
 def test_a_hello_retry_request_chooses_too() -> None:
     retry = server_hello(0x0303, 0x1302, extension(43, b"\x03\x04") + extension(51, b"\x11\xec"), random=RETRY)
-    assert read(record(22, retry)) == ServerHello("TLSv1.3", 0x1302, 0x11EC, retry=True)
+    assert read(record(22, retry)) == ServerHello(
+        "TLSv1.3", 0x1302, 0x11EC, retry=True, extensions={43: b"\x03\x04", 51: b"\x11\xec"}
+    )
 
 
 def test_alerts() -> None:
@@ -223,7 +227,7 @@ def test_a_cut_server_hello_is_never_an_answer(tail: bytes) -> None:
     complete = record(22, server_hello(0x0302, 0xC013, extension(0xFF01, b"\x00")))
     for length in range(len(complete)):
         assert read(complete[:length]) is None
-    assert read(complete + tail) == ServerHello("TLSv1.1", 0xC013)
+    assert read(complete + tail) == ServerHello("TLSv1.1", 0xC013, extensions={0xFF01: b"\x00"})
 
 
 def test_memory_stays_bounded() -> None:
@@ -231,7 +235,7 @@ def test_memory_stays_bounded() -> None:
     for _ in range(200):
         reader.feed(record(22, b"\x00\x00\x00\x00" * 4000))
     assert isinstance(reader.feed(b""), Unreadable)
-    assert len(reader._records) <= hello.MAXIMUM_ANSWER + 1 + 16384
+    assert len(reader._reader._records) <= hello.MAXIMUM_ANSWER + 1 + 16384
 
 
 # --- against OpenSSL --------------------------------------------------------------------------------------------------

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests import needs
-from tests.probes.certificates import Served
+from tests.probes.certificates import Served, folder
 
 
 @contextlib.contextmanager
@@ -44,3 +46,13 @@ def _port(process: subprocess.Popen[bytes], output: int) -> int:
             break
         time.sleep(0.02)
     raise RuntimeError(f"openssl s_server does not listen: {printed.decode(errors='replace')}")
+
+
+@functools.cache
+def prime(group: str) -> Path:
+    """A file with the named finite field group (``ffdhe3072``, ``modp_1536``), for ``-dhparam``."""
+    path = folder() / f"{group}.pem"
+    program = needs.require("openssl", "openssl")
+    command = [program, "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", f"group:{group}", "-out", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
