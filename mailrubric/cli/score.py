@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailrubric.cli import options
+from mailrubric.cli.decision import robust_json, robust_ranking, show_robust
 from mailrubric.cli.terminal import print_json, print_table, print_title, say
 
 if TYPE_CHECKING:
@@ -26,6 +27,38 @@ def score(
         bool,
         typer.Option("--fail-on-gate", help="Exit code 1 when a vendor fails a gate.", show_default=False),
     ] = False,
+    robust: Annotated[
+        bool,
+        typer.Option(
+            "--robust",
+            help="Say also how sure the ranking is: draw weights and unknowns many times.",
+            show_default=False,
+        ),
+    ] = False,
+    drawn: Annotated[
+        str,
+        typer.Option(
+            "--weights-drawn",
+            metavar="HOW",
+            help="With --robust: around the given weights, any in their order (order), or any at all (any).",
+        ),
+    ] = "around",
+    spread: Annotated[
+        float,
+        typer.Option(
+            "--spread", metavar="SHARE", min=0, max=1, help="With --robust: by how much each weight may be off, 0 to 1."
+        ),
+    ] = 0.3,
+    draws: Annotated[int, typer.Option("--draws", metavar="N", min=1, max=1_000_000, help="With --robust.")] = 10_000,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="With --robust: same seed, same numbers.")
+    ] = 1,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact", help="With --robust: draw every unknown by itself. Slower, hardly different.", show_default=False
+        ),
+    ] = False,
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:
@@ -36,14 +69,19 @@ def score(
     scored = evaluate(
         Choice(workspace, tuple(vendors or ()), tuple(category or ()), everyone, preset, weights, min_coverage, as_of)
     )
+    sureness = robust_ranking(scored.evaluation, drawn, spread, draws, seed, exact) if robust else None
     if json:
         from mailrubric.export.document import scorecard
 
         document = scorecard(scored.evaluation)
         document.pop("version")
+        if sureness is not None:
+            document["robust"] = robust_json(sureness)
         print_json(document)
     else:
         _show_ranking(scored)
+        if sureness is not None:
+            show_robust(sureness)
     failed = any(vendor.status == "failed" for vendor in scored.evaluation.vendors)
     raise typer.Exit(1 if fail_on_gate and failed else 0)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mailrubric.workspace import shipped_folder
 
-KEYED_BY_DATA = {"causes", "versions"}
+KEYED_BY_DATA = {"causes", "versions", "central"}
 """Objects whose keys are data."""
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -67,6 +67,20 @@ def test_score(call, probed):
     assert any(vendor["gates"] for vendor in card["vendors"])
 
 
+def test_robust(call, probed):
+    card = call("score", "--workspace", probed.workspace, "--robust", "--draws", "500", "--json").json
+    check("robust", card.pop("robust"))
+    check("score", card)
+
+
+def test_sensitivity(call, probed):
+    check("sensitivity", call("sensitivity", "--workspace", probed.workspace, "--json").json)
+
+
+def test_why(call, probed):
+    check("why", call("why", "lab-modern", "lab-legacy", "--workspace", probed.workspace, "--json").json)
+
+
 def test_explain(call, probed):
     real = call("explain", "lab-contradiction", "--workspace", probed.workspace, "--json").json
     assert list(real) == list(EXAMPLES["explain"])
@@ -104,7 +118,7 @@ def test_serve(call, monkeypatch):
 
 def test_every_command_is_documented():
     assert set(EXAMPLES) == {
-        "failure", "validate", "probe-target", "probe-vendors", "score", "explain", "export", "new", "metrics", "lab",
+        "failure", "validate", "probe-target", "probe-vendors", "score", "robust", "sensitivity", "why", "explain", "export", "new", "metrics", "lab",
         "serve",
     }  # fmt: skip
     assert all(example["version"] == 1 for example in EXAMPLES.values())
