@@ -30,9 +30,13 @@ _SHIPPED: dict[str, _Entry] = {
     "names": _Entry("probes.names", "NamesProbe", MAIL_ROLES | {"domain"}),
     "dnssec": _Entry("probes.dnssec", "DNSSECProbe", frozenset({"domain", "mx"})),
     "dane": _Entry("probes.dane", "DANEProbe", frozenset({"mx"})),
+    "blocklist": _Entry("probes.blocklists", "BlocklistProbe", frozenset({"mx", "submission"})),
+    "delegation": _Entry("probes.delegation", "DelegationProbe", frozenset({"domain"})),
+    "bimi": _Entry("probes.bimi", "BIMIProbe", frozenset({"domain"})),
     "discovery": _Entry("probes.discovery", "DiscoveryProbe", frozenset({"domain"})),
     "http": _Entry("probes.http", "HTTPProbe", WEB_ROLES),
     "status": _Entry("probes.status", "StatusProbe", frozenset({"status"})),
+    "latency": _Entry("probes.latency", "LatencyProbe", MAIL_ROLES | WEB_ROLES),
 }
 """Name → where it is and the roles it applies to (the same as its class says; here so that asking imports nothing)."""
 

@@ -89,6 +89,11 @@ STAGES: dict[str, str] = {
     "tls.oldest_version": SIDE,
     "tls.newest_version": SIDE,
     "certificate.": HANDSHAKE,
+    "latency.samples": CONNECT,
+    **{f"latency.connect_{which}_ms": CONNECT for which in ("p50", "p95")},
+    **{f"latency.greeting_{which}_ms": GREETING for which in ("p50", "p95")},
+    **{f"latency.reply_{which}_ms": CAPABILITIES for which in ("p50", "p95")},
+    **{f"latency.handshake_{which}_ms": HANDSHAKE for which in ("p50", "p95")},
     # Not of the conversation: these ask DNS, and nothing about an endpoint that is named by a private address.
     "dns.": CONNECT,
     "dnssec.": CONNECT,

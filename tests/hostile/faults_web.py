@@ -69,7 +69,13 @@ class Case:
 
     def expected(self, metric: str) -> Expected:
         """What is expected of the probe to which this metric belongs."""
-        group = metric.partition(".")[0]
+        group, _, name = metric.partition(".")
+        if group == "latency":
+            if name == "samples" or name.startswith("connect"):
+                return TRUE if self.script is not None else self.http
+            # A response counts for what it took as soon as it is complete, whatever it says.
+            causes = self.tls if name.startswith("handshake") else self.http
+            return causes if isinstance(causes, frozenset) else TRUE
         return self.http if group == "http" else self.status if group == "status" else self.tls
 
 
@@ -80,7 +86,13 @@ def served(scheme: str, *said: Script, name: str = NAME) -> Script:
 
 
 def _page(status: int = 200, **http: object) -> dict[str, object]:
-    return {"http.status": status, **{f"http.{name}": value for name, value in http.items()}}
+    refusal: dict[str, object] = {}
+    if 400 <= status < 500 and status != 429:
+        fields = tuple(sorted(SUMMARY))
+        refusal = {"http.error_json": True, "http.error_fields": fields, "http.problem_details": False}
+    if status == 401:
+        refusal["http.authentication_schemes"] = ()
+    return {"http.status": status, **refusal, **{f"http.{name}": value for name, value in http.items()}}
 
 
 def cases(scheme: str) -> Iterator[Case]:
@@ -221,15 +233,22 @@ def _odd(scheme: str) -> Iterator[Case]:
         sent = response(status=b"301 Moved", headers=b"Location: http://127.0.0.1:1/\r\n")
         yield answered("redirect from https to http", sent, _page(301, redirects=0))
     refused = frozenset({Cause.CONNECTION_REFUSED})
-    dead = {f"http.{name}": refused for name in ("status", "version", "latency_ms", "tls", "authentication_required")}
+    of_response = (
+        "status", "version", "latency_ms", "tls", "http3_announced", "authentication_required",
+        "authentication_schemes", "error_json", "error_fields", "problem_details", "request_id_headers",
+        "rate_limit_headers", "lifecycle_headers",
+    )  # fmt: skip
+    of_hsts = ("hsts", "hsts_max_age", "hsts_include_subdomains", "hsts_preload")
+    dead = {f"http.{name}": refused for name in of_response}
     if scheme == "http":
-        dead |= {"http.hsts": refused, "http.hsts_max_age": refused}
+        dead |= {f"http.{name}": refused for name in of_hsts}
     sent = response(status=b"302 Found", headers=f"Location: {scheme}://127.0.0.1:1/\r\n".encode())
     yield answered("redirect to where nobody listens", sent, dead, refused)
     missing = frozenset({Cause.NOT_APPLICABLE})
     for value in (b"max-age=soon", b"max-age=1; max-age=2", b"includeSubDomains", b'max-age="'):
         sent = response().replace(HSTS, b"Strict-Transport-Security: " + value + b"\r\n")
-        wrong: Expected = {"http.hsts": False, "http.hsts_max_age": missing} if scheme == "https" else TRUE
+        nothing = {f"http.{name}": missing for name in of_hsts}
+        wrong: Expected = nothing | {"http.hsts": False} if scheme == "https" else TRUE
         yield answered(f"HSTS header {value.decode()}", sent, wrong, TRUE)
     yield answered("HTTP/1.0", response(version=b"HTTP/1.0"), {"http.version": "HTTP/1.0"}, TRUE)
     # A page without an end is cut: what its headers said stays true.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import ssl
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -14,9 +15,18 @@ import h2.connection
 import h2.events
 import pytest
 
-from probes.http import HTTPProbe, hsts_max_age, redirect_target
+from probes.http import (
+    API_REQUESTS,
+    API_REQUESTS_FULL,
+    HTTPProbe,
+    announces_http3,
+    authentication_schemes,
+    hsts,
+    hsts_max_age,
+    redirect_target,
+)
 from probes.model import Cause, Endpoint, Measurement, Role
-from probes.network import HTTPResponse, Limits
+from probes.network import Depth, HTTPResponse, Limits, Network
 from tests.probes import certificates as zoo
 from tests.probes.loopback import QUICK, measure, options, reset, scripted
 from tests.probes.webserver import Pages, response, web_server
@@ -40,7 +50,19 @@ def values(found: dict[str, Measurement]) -> dict[str, object]:
 
 
 async def test_a_good_api() -> None:
-    refusal = response("401 Unauthorized", b'{"error": "key"}', Content_Type="application/json", **HSTS)
+    refusal = response(
+        "401 Unauthorized",
+        b'{"type": "about:blank", "title": "Unauthorized", "status": 401}',
+        Content_Type="application/problem+json; charset=utf-8",
+        WWW_Authenticate='Bearer realm="a, b", Basic realm=c',
+        X_Request_Id="1f",
+        RateLimit_Policy='"default";q=10;w=1',
+        X_RateLimit_Remaining="9",
+        Retry_After="1",
+        API_Version="3",
+        Alt_Svc='h3=":443"; ma=86400, h3-29=":443"',
+        **HSTS,
+    )
     found = values(await probe_pages({"/v1": refusal}, "/v1"))
     latency = found.pop("http.latency_ms")
     assert isinstance(latency, float)
@@ -53,7 +75,17 @@ async def test_a_good_api() -> None:
         "http.tls": True,
         "http.hsts": True,
         "http.hsts_max_age": 31536000,
+        "http.hsts_include_subdomains": True,
+        "http.hsts_preload": False,
+        "http.http3_announced": True,
         "http.authentication_required": True,
+        "http.authentication_schemes": ("basic", "bearer"),
+        "http.error_json": True,
+        "http.error_fields": ("status", "title", "type"),
+        "http.problem_details": True,
+        "http.request_id_headers": ("x-request-id",),
+        "http.rate_limit_headers": ("ratelimit-policy", "retry-after", "x-ratelimit-remaining"),
+        "http.lifecycle_headers": ("api-version",),
     }
 
 
@@ -68,8 +100,139 @@ async def test_a_poor_api() -> None:
         "http.tls": False,
         "http.hsts": False,
         "http.hsts_max_age": Cause.NOT_APPLICABLE,
+        "http.hsts_include_subdomains": Cause.NOT_APPLICABLE,
+        "http.hsts_preload": Cause.NOT_APPLICABLE,
+        "http.http3_announced": False,
         "http.authentication_required": False,
+        "http.authentication_schemes": Cause.NOT_APPLICABLE,
+        "http.error_json": Cause.NOT_APPLICABLE,
+        "http.error_fields": Cause.NOT_APPLICABLE,
+        "http.problem_details": Cause.NOT_APPLICABLE,
+        "http.request_id_headers": (),
+        "http.rate_limit_headers": (),
+        "http.lifecycle_headers": (),
     }
+
+
+# --- the shape of a refusal -------------------------------------------------------------------------------------------
+
+
+async def refusal(body: bytes, status: str = "403 Forbidden", **headers: str) -> dict[str, object]:
+    return values(await probe_pages({"/": response(status, body, **headers)}))
+
+
+async def test_a_refusal_for_people_only() -> None:
+    found = await refusal(b"<h1>Forbidden</h1>", Content_Type="text/html")
+    assert found["http.error_json"] is False
+    assert found["http.error_fields"] is Cause.NOT_APPLICABLE
+    assert found["http.problem_details"] is False
+    assert found["http.authentication_schemes"] is Cause.NOT_APPLICABLE
+
+
+async def test_a_401_without_a_challenge() -> None:
+    found = await refusal(b"{}", "401 Unauthorized", Content_Type="application/json")
+    assert found["http.authentication_schemes"] == ()
+    assert found["http.error_json"] is True
+    assert found["http.error_fields"] == ()
+    assert found["http.problem_details"] is False
+
+
+async def test_problem_details_need_both_type_and_object() -> None:
+    found = await refusal(b'["no"]', Content_Type="application/problem+json")
+    assert (found["http.error_json"], found["http.problem_details"]) == (True, False)
+    assert found["http.error_fields"] is Cause.NOT_APPLICABLE
+    found = await refusal(b"no", Content_Type="application/problem+json")
+    assert (found["http.error_json"], found["http.problem_details"]) == (False, False)
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "500 Internal Server Error", "200 OK"])
+async def test_what_is_no_refusal_has_no_shape(status: str) -> None:
+    found = await refusal(b'{"error": 1}', status)
+    for name in ("error_json", "error_fields", "problem_details"):
+        assert found[f"http.{name}"] is Cause.NOT_APPLICABLE
+    assert found["http.status"] == int(status[:3])
+
+
+async def test_hostile_refusals() -> None:
+    deep = await refusal(b"[" * 50_000)
+    assert deep["http.error_json"] is False
+    long = await refusal(b"[" + b"1," * 40_000 + b"1]")
+    assert long["http.error_json"] is Cause.REPLY_TOO_LONG
+    assert long["http.status"] == 403
+    many = ", ".join(f'"field{number:03}\\u001b[2J{"x" * 100}": 1' for number in range(200))
+    fields = (await refusal(f"{{{many}}}".encode()))["http.error_fields"]
+    assert isinstance(fields, tuple)
+    assert len(fields) == 30
+    assert all(len(name) < 70 and name.isprintable() for name in fields)
+
+
+@pytest.mark.parametrize(
+    ("header", "schemes"),
+    [
+        ("Basic", ("basic",)), ('Basic realm="x", charset="UTF-8"', ("basic",)),
+        ("Negotiate, NTLM", ("negotiate", "ntlm")),
+        ('New realm="apps", type=1, title="Log in to \\"apps\\", Digest x", Basic realm="simple"', ("basic", "new")),
+        ("Bearer abc==, Basic", ("basic", "bearer")), ("", ()), (",,", ()), ('realm="x"', ()), ("realm = x", ()),
+        ('Basic realm="open', ("basic",)), ("=", ()),
+    ],
+)  # fmt: skip
+def test_authentication_schemes(header: str, schemes: tuple[str, ...]) -> None:
+    assert authentication_schemes(header) == schemes
+
+
+@pytest.mark.parametrize(
+    ("header", "announced"),
+    [
+        ('h3=":443"; ma=60', True), ('h2=":443", h3=":8443"', True), ('h3-29=":443"', False), ("clear", False),
+        ("", False), ('h2="a, h3=b"', False),
+    ],
+)  # fmt: skip
+def test_http_3_is_announced(header: str, announced: bool) -> None:
+    assert announces_http3(header) is announced
+
+
+# --- several requests -------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def patient_server(at_most: int, status: str = "401 Unauthorized") -> AsyncIterator[tuple[int, list[int]]]:
+    """Answers ``at_most`` requests on each connection and then hangs up; its port, and how many came on each."""
+    came: list[int] = []
+
+    async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(0)
+        for _ in range(at_most):
+            await reader.readuntil(b"\r\n\r\n")
+            came[number - 1] += 1
+            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+
+    async with scripted(serve) as state:
+        yield state.port, came
+
+
+async def responses_timed(port: int, role: Role, depth: Depth = "standard") -> int:
+    endpoint = Endpoint(role, url=f"http://127.0.0.1:{port}/")
+    async with Network(endpoint, dataclasses.replace(options(), depth=depth)) as network:
+        assert {each.metric: each for each in await HTTPProbe().measure(endpoint, network)}["http.reachable"].value
+        return sum(sample.step == "response" for sample in network.samples)
+
+
+async def test_an_api_is_asked_several_times_on_one_connection() -> None:
+    async with patient_server(100) as (port, came):
+        assert await responses_timed(port, "api") == API_REQUESTS
+        assert came == [API_REQUESTS]
+        assert await responses_timed(port, "api", "full") == API_REQUESTS_FULL
+        assert await responses_timed(port, "web") == 1
+
+
+async def test_an_api_that_hangs_up_or_asks_us_to_stop_is_left_alone() -> None:
+    async with patient_server(2) as (port, came):
+        assert await responses_timed(port, "api") == 2
+        assert came == [2]
+    for status in ("429 Too Many Requests", "503 Service Unavailable"):
+        async with patient_server(100, status) as (port, came):
+            assert await responses_timed(port, "api") == 1
+            assert came == [1]
 
 
 @contextlib.asynccontextmanager
@@ -207,7 +370,8 @@ async def test_a_redirect_into_nothing() -> None:
     found = await probe_pages({"/": moved("https://localhost:1/", **HSTS)})
     assert found["http.reachable"].value is True
     assert found["http.hsts"].value is True
-    for key in ("http.status", "http.version", "http.latency_ms", "http.tls", "http.authentication_required"):
+    first = {"http.reachable", "http.redirects", "http.hsts", "http.hsts_max_age", "http.hsts_include_subdomains"}
+    for key in set(found) - first - {"http.hsts_preload"}:
         assert found[key].cause is Cause.CONNECTION_REFUSED
         assert "after a redirect" in found[key].detail
     found = await probe_pages({"/": moved("http://127.0.0.1:1/")}, tls=False)
@@ -256,6 +420,12 @@ def test_redirect_targets(location: str, target: str | None) -> None:
 )  # fmt: skip
 def test_hsts_headers(header: str, age: int | None) -> None:
     assert hsts_max_age(header) == age
+
+
+def test_hsts_directives() -> None:
+    found = hsts("max-age=1; IncludeSubDomains; preload")
+    assert found is not None
+    assert set(found) == {"max-age", "includesubdomains", "preload"}
 
 
 async def test_hsts_that_is_switched_off_or_broken() -> None:
