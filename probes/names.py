@@ -327,8 +327,8 @@ _NS_KEYS = ("dns.name_servers", "dns.name_servers_ipv6")
 _SOA_KEYS = ("dns.soa_expire", "dns.soa_negative_ttl")
 
 
-async def _climb(domain: str, kind: str, network: Network) -> tuple[str, ...]:
-    """The records at the top of the zone that the domain is in: at the domain or its nearest parent that has some, but
+async def top_of_zone(domain: str, kind: str, network: Network) -> tuple[str, tuple[str, ...]]:
+    """The top of the zone that the domain is in, and its records: the domain or its nearest parent that has some, but
     for top-level domains, which are somebody else's."""
     labels = domain.split(".")
     for at in range(max(1, len(labels) - 1)):
@@ -337,12 +337,13 @@ async def _climb(domain: str, kind: str, network: Network) -> tuple[str, ...]:
         if not answer.exists and at == 0:
             raise Unmeasured(Cause.DNS_NXDOMAIN, f"{printable(domain, 255)} does not exist")
         if answer.records and not is_alias(answer):
-            return answer.records
+            return name, answer.records
     raise Unmeasured(Cause.NOT_APPLICABLE, f"no {kind} record at the domain or at a parent below the top level")
 
 
 async def _name_servers(domain: str, network: Network) -> Finding:
-    hosts = sorted({_name(record) for record in await _climb(domain, "NS", network)})
+    _, records = await top_of_zone(domain, "NS", network)
+    hosts = sorted(set(map(_name, records)))
     found: Finding = [Measurement("dns.name_servers", tuple(hosts))]
     answers = await _all_or_cause(network.resolve(host, "AAAA") for host in hosts[:MAXIMUM_NAME_SERVERS])
     for answer in answers:
@@ -353,7 +354,8 @@ async def _name_servers(domain: str, network: Network) -> Finding:
 
 
 async def _soa(domain: str, network: Network) -> Finding:
-    *_, expire, minimum = (await _climb(domain, "SOA", network))[0].split()
+    _, records = await top_of_zone(domain, "SOA", network)
+    *_, expire, minimum = records[0].split()
     return [Measurement("dns.soa_expire", int(expire)), Measurement("dns.soa_negative_ttl", int(minimum))]
 
 

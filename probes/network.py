@@ -561,9 +561,13 @@ class Network:
 
         ``ValueError`` when it is none of ``addresses(host)``, so that the address guard holds here as well.
         """
+        shown = self.address
         for known in await self._addresses(host):
             if str(known) == address:
-                return await self._dial(host, known, port)
+                try:
+                    return await self._dial(host, known, port)
+                finally:
+                    self.address = shown or self.address  # the report is on the pinned one
         raise ValueError(f"{address} is no address of {printable(host, 255)} that may be dialled")
 
     def attempts(self, host: str, port: int) -> dict[str, Unmeasured | None]:

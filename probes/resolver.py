@@ -55,7 +55,7 @@ class Answer:
 class ServerAnswer:
     """What one name server said when it was asked itself, without recursion. ``code``: NOERROR, REFUSED …;
     ``authoritative``: the AA bit; ``records``: those of the name and kind asked for, as in ``Answer``; ``referral``:
-    the name servers that it refers to for the name or one above it (RFC 1034 §4.3.2); ``tcp``: it came over TCP."""
+    the name servers that it names for it beside the answer (RFC 1034 §4.3.2); ``tcp``: it came over TCP."""
 
     server: str
     name: str
@@ -298,7 +298,7 @@ def _server_answer(
     referral = [
         record
         for each in response.authority
-        if each.rdtype == dns.rdatatype.NS and question.is_subdomain(each.name)
+        if each.rdtype == dns.rdatatype.NS and each.name == question
         for record in each
     ]
     return ServerAnswer(
@@ -308,7 +308,7 @@ def _server_answer(
         code=dns.rcode.to_text(response.rcode()),
         authoritative=bool(response.flags & dns.flags.AA),
         records=tuple(map(_text, records)),
-        referral=tuple(sorted(map(_text, referral))),
+        referral=tuple(map(_text, referral)),
         tcp=tcp,
     )
 

@@ -34,6 +34,8 @@ from probes.replies import printable, quoted
 
 MX_HOSTS = 3
 """How many MX hosts of a domain are probed: the most preferred ones."""
+MX_HOSTS_FULL = 16
+"""How many at full depth: all of them, but for a domain that lists more than anybody needs."""
 
 _GRACE = 1.0  # seconds beyond the network's deadline after which a probe that ignores it is stopped
 
@@ -156,7 +158,8 @@ async def probe_endpoint(
 
     ``surroundings``: what the endpoints of one run share; None makes them for this one. ``probes``: only these; None
     for all that are registered. ``started``: None for now. An ``mx`` endpoint that names a domain is reported on by
-    its most preferred MX host, with the reports on up to ``MX_HOSTS`` - 1 others in ``also``.
+    its most preferred MX host, with the reports on up to ``MX_HOSTS`` - 1 others (at full depth ``MX_HOSTS_FULL`` - 1)
+    in ``also``.
     """
     shared = surroundings or Surroundings(options)
     began = started or datetime.datetime.now(datetime.UTC)
@@ -180,7 +183,7 @@ async def _probe_domain(
     since = asyncio.get_running_loop().time()
     async with Network(endpoint, options, surroundings, started=since) as network:
         try:
-            hosts = await expand(endpoint, network)
+            hosts = await expand(endpoint, network, MX_HOSTS if options.depth == "standard" else MX_HOSTS_FULL)
         except Unmeasured as problem:
             missing = _Guard(_chosen(endpoint, probes), endpoint, network).without(problem)
             return _report(endpoint, network, missing, started)
@@ -340,7 +343,7 @@ def _fits(measurement: Measurement, metric: Metric) -> bool:
     return False
 
 
-_ABOUT_NAMES = ("dns.", "dnssec.", "dane.present", "dane.parameters", "dane.usable")
+_ABOUT_NAMES = ("dns.", "dnssec.", "dane.present", "dane.parameters", "dane.usable", "blocklist.")
 
 
 def answered(report: Report) -> bool:

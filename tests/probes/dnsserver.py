@@ -22,7 +22,8 @@ Records = Mapping[str, Mapping[str, Sequence[str]]]
 """Name → type → data in presentation form. The type ``FAULT`` holds what happens to questions about the name, or
 (``FAULT/TXT``) about one type of it: ``SERVFAIL``, ``REFUSED``, ``SILENT`` or ``BOGUS`` (SERVFAIL with the extended
 error of a failed DNSSEC validation). The type ``SIGNED`` holds ``yes`` or ``no`` for a name and all below it: for
-signed names the AD bit is set, as a validating resolver does."""
+signed names the AD bit is set, as a validating resolver does. The type ``DELEGATED`` holds the name servers that the
+server refers to for a name and all below it."""
 
 
 def txt(text: str) -> str:
@@ -53,14 +54,33 @@ def _signed(records: Records, name: str) -> bool:
     return False
 
 
-def _answer(records: Records, wire: bytes, asked: list[tuple[str, str]], udp: bool) -> bytes | None:
+def _delegated(records: Records, name: str) -> tuple[str, Sequence[str]] | None:
+    labels = name.split(".")
+    for at in range(len(labels)):
+        found = records.get(".".join(labels[at:]), {}).get("DELEGATED")
+        if found:
+            return ".".join(labels[at:]), found
+    return None
+
+
+def _answer(
+    records: Records, wire: bytes, asked: list[tuple[str, str]], udp: bool, authoritative: bool = True
+) -> bytes | None:
     query = dns.message.from_wire(wire)
     question = query.question[0]
     name = question.name.to_text(omit_final_dot=True).lower()
     kind = dns.rdatatype.to_text(question.rdtype)
     asked.append((name, kind))
     response = dns.message.make_response(query)
-    response.flags |= dns.flags.AA | dns.flags.RA
+    response.flags |= dns.flags.AA | dns.flags.RA if authoritative else dns.flags.RA
+    referred = _delegated(records, name)
+    if referred is not None:
+        response.flags &= ~dns.flags.AA
+        cut = dns.rrset.RRset(dns.name.from_text(referred[0]), dns.rdataclass.IN, dns.rdatatype.NS)
+        for text in referred[1]:
+            cut.add(dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.NS, text), 60)
+        response.authority.append(cut)
+        return response.to_wire()
     authenticated = True
     for _ in range(8):
         authenticated = authenticated and _signed(records, name)
@@ -102,22 +122,25 @@ def _answer(records: Records, wire: bytes, asked: list[tuple[str, str]], udp: bo
 
 
 class _UDP(asyncio.DatagramProtocol):
-    def __init__(self, records: Records, asked: list[tuple[str, str]]) -> None:
+    def __init__(self, records: Records, asked: list[tuple[str, str]], authoritative: bool) -> None:
         self.records = records
         self.asked = asked
+        self.authoritative = authoritative
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.DatagramTransport, transport)  # no such instance in Python 3.11, only in name
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        answer = _answer(self.records, data, self.asked, udp=True)
+        answer = _answer(self.records, data, self.asked, udp=True, authoritative=self.authoritative)
         if answer is not None:
             self.transport.sendto(answer, addr)
 
 
 @contextlib.asynccontextmanager
-async def name_server(records: Records) -> AsyncIterator[Asked]:
-    """Serve these records on 127.0.0.1, UDP and TCP on one port."""
+async def name_server(
+    records: Records, *, address: str = "127.0.0.1", port: int = 0, authoritative: bool = True
+) -> AsyncIterator[Asked]:
+    """Serve these records on this loopback address, UDP and TCP on one port, which is a free one for 0."""
     records = {name.lower(): owned for name, owned in records.items()}
     asked = Asked(0)
 
@@ -125,7 +148,8 @@ async def name_server(records: Records) -> AsyncIterator[Asked]:
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             while True:
                 length = int.from_bytes(await reader.readexactly(2), "big")
-                answer = _answer(records, await reader.readexactly(length), asked.questions, udp=False)
+                query = await reader.readexactly(length)
+                answer = _answer(records, query, asked.questions, udp=False, authoritative=authoritative)
                 if answer is not None:
                     writer.write(len(answer).to_bytes(2, "big") + answer)
         writer.close()
@@ -133,11 +157,11 @@ async def name_server(records: Records) -> AsyncIterator[Asked]:
     loop = asyncio.get_running_loop()
     # A port that is free for TCP may be taken for UDP: then another is tried.
     for attempt in range(20):
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(serve, address, port)
         asked.port = server.sockets[0].getsockname()[1]
         try:
             transport, _ = await loop.create_datagram_endpoint(
-                lambda: _UDP(records, asked.questions), local_addr=("127.0.0.1", asked.port)
+                lambda: _UDP(records, asked.questions, authoritative), local_addr=(address, asked.port)
             )
         except OSError:
             server.close()
