@@ -66,16 +66,16 @@ class Dialogue(abc.ABC):
             self.connection.samples.append(("reply", self.connection.first_reply_ms))
 
     @contextlib.asynccontextmanager
-    async def greeted(self) -> AsyncIterator[None]:
-        """Read the greeting, then do what is inside. Where the server refuses us, or once it has greeted us and says
-        what we do not understand, goodbye is said before ``Unmeasured`` goes on its way."""
+    async def greeted(self) -> AsyncIterator[tuple[bytes, ...]]:
+        """Read the greeting, whose lines are given, then do what is inside. Where the server refuses us, or once it has
+        greeted us and says what we do not understand, goodbye is said before ``Unmeasured`` goes on its way."""
         listens = {Cause.GREETING_REJECTED}
         try:
             began = time.perf_counter()
-            await self.greet()
+            lines = await self.greet()
             self.connection.samples.append(("greeting", 1000 * (time.perf_counter() - began)))
             listens.add(Cause.PROTOCOL_ERROR)
-            yield
+            yield lines
         except Unmeasured as problem:
             if problem.cause in listens:
                 await self.leave()

@@ -36,6 +36,7 @@ _SHIPPED: dict[str, _Entry] = {
     "discovery": _Entry("probes.discovery", "DiscoveryProbe", frozenset({"domain"})),
     "http": _Entry("probes.http", "HTTPProbe", WEB_ROLES),
     "status": _Entry("probes.status", "StatusProbe", frozenset({"status"})),
+    "reach": _Entry("probes.reach", "ReachProbe", MAIL_ROLES),
     "latency": _Entry("probes.latency", "LatencyProbe", MAIL_ROLES | WEB_ROLES),
 }
 """Name → where it is and the roles it applies to (the same as its class says; here so that asking imports nothing)."""

@@ -96,6 +96,7 @@ STAGES: dict[str, str] = {
     **{f"latency.handshake_{which}_ms": HANDSHAKE for which in ("p50", "p95")},
     # Not of the conversation: these ask DNS, and nothing about an endpoint that is named by a private address.
     "dns.": CONNECT,
+    "reach.": CONNECT,
     "dnssec.": CONNECT,
     "dane.": CONNECT,
 }

@@ -336,8 +336,8 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serve(*scripts: Script, host: str = HOST) -> AsyncIterator[Server]:
-    """Listen on a free port of ``host`` and run the scripts, on the running event loop."""
+async def serve(*scripts: Script, host: str = HOST, port: int = 0) -> AsyncIterator[Server]:
+    """Listen on ``port`` (0 for a free one) of ``host`` and run the scripts, on the running event loop."""
     if not scripts:
         raise ValueError("a server needs a script")
     state = Server(0)
@@ -355,7 +355,7 @@ async def serve(*scripts: Script, host: str = HOST) -> AsyncIterator[Server]:
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(connected, host, 0)
+    server = await asyncio.start_server(connected, host, port)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state
