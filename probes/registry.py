@@ -25,6 +25,7 @@ _SHIPPED: dict[str, _Entry] = {
     "pop3": _Entry("probes.pop3", "POP3Probe", frozenset({"pop3"})),
     "sieve": _Entry("probes.sieve", "SieveProbe", frozenset({"sieve"})),
     "tls": _Entry("probes.tls", "TLSProbe", MAIL_ROLES | WEB_ROLES),
+    "resumption": _Entry("probes.resumption", "ResumptionProbe", MAIL_ROLES | WEB_ROLES),
     "certificate": _Entry("probes.certificate", "CertificateProbe", MAIL_ROLES | WEB_ROLES),
     "dns": _Entry("probes.dns", "DNSProbe", frozenset({"domain", "sending"})),
     "names": _Entry("probes.names", "NamesProbe", MAIL_ROLES | {"domain"}),
