@@ -99,6 +99,7 @@ STAGES: dict[str, str] = {
     "reach.": CONNECT,
     "dnssec.": CONNECT,
     "dane.": CONNECT,
+    "blocklist.": CONNECT,
 }
 """Metric, or the beginning of its key up to the dot → the stage at which it is observed."""
 
