@@ -18,15 +18,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin
 
-from probes.certificate import (
-    MAXIMUM_CHAIN,
-    alternative_names,
-    days_left,
-    issuer_name,
-    load,
-    name_matches,
-    trust_error,
-)
+from probes.chain import MAXIMUM_CHAIN, trust_error
+from probes.der import alternative_names, days_left, issuer_name, load, name_matches
 from probes.markup import parse_xml
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
 from probes.names import named

@@ -219,7 +219,8 @@ async def test_a_parent_that_serves_the_zone_itself() -> None:
 
 async def test_a_parent_that_shows_no_delegation() -> None:
     world = World()
-    for records in ({"shop.test": {"FAULT": ["REFUSED"]}}, {"other.test": {}}, {"shop.test": {"TXT": ['"x"']}}):
+    nothing: list[Zone] = [{"shop.test": {"FAULT": ["REFUSED"]}}, {"other.test": {}}, {"shop.test": {"TXT": ['"x"']}}]
+    for records in nothing:
         world.servers[PARENT] = records
         assert (await world.shown())["parent_matches"] is Cause.DNS_SERVFAIL
     world.servers[PARENT] = None
