@@ -35,6 +35,7 @@ _SHIPPED: dict[str, _Entry] = {
     "delegation": _Entry("probes.delegation", "DelegationProbe", frozenset({"domain"})),
     "bimi": _Entry("probes.bimi", "BIMIProbe", frozenset({"domain"})),
     "discovery": _Entry("probes.discovery", "DiscoveryProbe", frozenset({"domain"})),
+    "own_server": _Entry("probes.own_server", "OwnServerProbe", frozenset({"submission", "mx"})),
     "http": _Entry("probes.http", "HTTPProbe", WEB_ROLES),
     "status": _Entry("probes.status", "StatusProbe", frozenset({"status"})),
     "reach": _Entry("probes.reach", "ReachProbe", MAIL_ROLES),
