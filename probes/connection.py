@@ -105,10 +105,13 @@ class Arrivals:
     def __init__(self) -> None:
         self._arrived = self._consumed = 0
         self._pieces: deque[tuple[int, float]] = deque()
+        self.latest = 0.0
+        """When the last piece came."""
 
     def add(self, count: int, at: float) -> None:
         """``count`` bytes have come at the time ``at``."""
         self._arrived += count
+        self.latest = at
         self._pieces.append((self._arrived, at))
 
     def consume(self, count: int) -> float | None:
@@ -314,6 +317,10 @@ class Connection:
         reads this clock before and after: it knows nothing of how busy we are ourselves, and a recording keeps it."""
         return self._at
 
+    def ms_since(self, began: float) -> float:
+        """Milliseconds from ``began`` until now by :meth:`clock`, in whole microseconds."""
+        return round(1000 * (self._at - began), 3)
+
     @contextlib.contextmanager
     def step(self, timeout: float | None = None) -> Iterator[None]:
         """Bound everything inside by one timeout together (default: the greeting's before it, else
@@ -484,7 +491,7 @@ class Connection:
         """A line or reply was read whole."""
         self._greeted = True
         if self._first_line_sent is not None and self.first_reply_ms is None:
-            self.first_reply_ms = 1000 * (self.clock() - self._first_line_sent)
+            self.first_reply_ms = self.ms_since(self._first_line_sent)
 
     # -- waiting --------------------------------------------------------------------------------------------------
 

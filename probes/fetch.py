@@ -159,7 +159,7 @@ async def _exchange(
     stream.began = None
     try:
         response = await http.handle_async_request(request)
-        elapsed_ms = 1000 * (connection.clock() - (stream.began or 0.0))
+        elapsed_ms = connection.ms_since(stream.began or 0.0)
         received = _headers(response.headers)
         version = response.extensions.get("http_version", b"HTTP/2").decode("ascii", "backslashreplace")
         network.note(f"{version} {response.status}", connection.number)

@@ -386,6 +386,8 @@ class Network:
         self._choosing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._shared: dict[str, asyncio.Task[Any]] = {}
         self._random: dict[tuple[str, int], bytes] = {}
+        if tape is not None:
+            tape.attach(self, self._started)
 
     async def __aenter__(self) -> Network:
         return self
@@ -584,7 +586,9 @@ class Network:
             places = ((str(each), self._place(host, str(each), port)) for each in addresses)
             return next((address for address, place in places if place.accepted), "")
 
-        return await self._learn(accepted(), f"remembering what has taken a connection of {printable(host, 255)} {port}")
+        return await self._learn(
+            accepted(), f"remembering what has taken a connection of {printable(host, 255)} {port}"
+        )
 
     @property
     def samples(self) -> tuple[Sample, ...]:

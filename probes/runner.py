@@ -10,12 +10,14 @@ import platform
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 import probes as package
 from probes import registry
 from probes.addresses import host_name, is_localhost, literal, split_url
+from probes.connection import now
 from probes.model import (
     DEFAULT_PORTS,
     MAIL_ROLES,
@@ -31,6 +33,9 @@ from probes.model import (
 )
 from probes.network import Network, Options, Surroundings
 from probes.replies import printable, quoted
+
+if TYPE_CHECKING:
+    from probes.recording import Tape, Tapes
 
 MX_HOSTS = 3
 """How many MX hosts of a domain are probed: the most preferred ones."""
@@ -152,24 +157,35 @@ async def probe_endpoint(
     surroundings: Surroundings | None = None,
     probes: Sequence[Probe] | None = None,
     started: datetime.datetime | None = None,
+    tapes: Tapes | None = None,
 ) -> Report:
     """Run every applicable probe on one endpoint and report: exactly one measurement for each metric that applies,
-    sorted by key. Raises nothing but ``CancelledError``.
+    sorted by key. Raises nothing but ``CancelledError``, and ``RecordingError`` when ``Options.record_to`` asks for a
+    recording that cannot be written.
 
     ``surroundings``: what the endpoints of one run share; None makes them for this one. ``probes``: only these; None
-    for all that are registered. ``started``: None for now. An ``mx`` endpoint that names a domain is reported on by
-    its most preferred MX host, with the reports on up to ``MX_HOSTS`` - 1 others (at full depth ``MX_HOSTS_FULL`` - 1)
-    in ``also``.
+    for all that are registered. ``started``: None for now. ``tapes``: what is recorded or replayed goes through them.
+    An ``mx`` endpoint that names a domain is reported on by its most preferred MX host, with the reports on up to
+    ``MX_HOSTS`` - 1 others (at full depth ``MX_HOSTS_FULL`` - 1) in ``also``.
     """
     shared = surroundings or Surroundings(options)
     began = started or datetime.datetime.now(datetime.UTC)
+    recorder = None
+    if options.record_to is not None and tapes is None:
+        from probes.recording import Recorder
+
+        tapes = recorder = Recorder(endpoint, options, began)
     try:
         if endpoint.role == "mx" and not endpoint.host:
-            return await _probe_domain(endpoint, options, shared, probes, began)
-        return await _probe_host(endpoint, options, shared, probes, began)
+            report = await _probe_domain(endpoint, options, shared, probes, began, tapes)
+        else:
+            report = await _probe_host(endpoint, options, shared, probes, began, None, tapes)
     finally:
         if surroundings is None:
             await shared.close()
+    if recorder is not None:
+        recorder.save(Path(options.record_to or ""), report.versions)
+    return report
 
 
 async def _probe_domain(
@@ -178,10 +194,11 @@ async def _probe_domain(
     surroundings: Surroundings,
     probes: Sequence[Probe] | None,
     started: datetime.datetime,
+    tapes: Tapes | None,
 ) -> Report:
     # One deadline and one clock for the look-up and for the hosts, which are probed side by side.
-    since = asyncio.get_running_loop().time()
-    async with Network(endpoint, options, surroundings, started=since) as network:
+    since = now()
+    async with Network(endpoint, options, surroundings, started=since, tape=_tape(tapes, endpoint)) as network:
         try:
             hosts = await expand(endpoint, network, MX_HOSTS if options.depth == "standard" else MX_HOSTS_FULL)
         except Unmeasured as problem:
@@ -189,7 +206,7 @@ async def _probe_domain(
             return _report(endpoint, network, missing, started)
         found = network.transcript
     reports = await asyncio.gather(
-        *(_probe_host(host, options, surroundings, probes, started, since) for host in hosts)
+        *(_probe_host(host, options, surroundings, probes, started, since, tapes) for host in hosts)
     )
     first = dataclasses.replace(reports[0], transcript=(*found, *reports[0].transcript))
     return dataclasses.replace(first, also=tuple(reports[1:]))
@@ -202,14 +219,19 @@ async def _probe_host(
     probes: Sequence[Probe] | None,
     started: datetime.datetime,
     since: float | None = None,
+    tapes: Tapes | None = None,
 ) -> Report:
-    async with Network(endpoint, options, surroundings, started=since) as network:
+    async with Network(endpoint, options, surroundings, started=since, tape=_tape(tapes, endpoint)) as network:
         guard = _Guard(_chosen(endpoint, probes), endpoint, network)
         if await _does_not_exist(endpoint, network):
             # Otherwise a misspelt domain would read as one that publishes no policy.
             nothing = Unmeasured(Cause.DNS_NXDOMAIN, f"{printable(endpoint.domain, 255)} does not exist")
             return _report(endpoint, network, guard.without(nothing), started)
         return _report(endpoint, network, await guard.measure(), started)
+
+
+def _tape(tapes: Tapes | None, endpoint: Endpoint) -> Tape | None:
+    return None if tapes is None else tapes.tape(endpoint)
 
 
 async def _does_not_exist(endpoint: Endpoint, network: Network) -> bool:
