@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from probes import software
 from probes.conversation import Findings
@@ -51,9 +51,10 @@ def add(
     endpoint: Endpoint,
     second: SecondConversation,
     texts: Iterable[bytes | str] | None,
+    implementation: Sequence[str] = (),
 ) -> list[Measurement]:
     """The findings with all of these but ``starttls_unadvertised``, which ``add_upgrade`` adds. ``texts``: what may
-    name the software, None when it was not observed."""
+    name the software, None when it was not observed; ``implementation``: the words that name it expressly."""
     findings.add_difference(f"{protocol}.capabilities", endpoint)
     findings.add_answer(f"{protocol}.starttls_command_injection", second.command_injection)
-    return findings.measurements + software.measurements(protocol, texts, findings.talk.why())
+    return findings.measurements + software.measurements(protocol, texts, findings.talk.why(), " ".join(implementation))

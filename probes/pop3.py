@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from probes import mail_metrics
 from probes.conversation import Capabilities, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
 from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms
+from probes.second_conversation import second_conversation
 from probes.upgrade import conversation
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ METRICS = (
         "SASL mechanisms offered to a client that uses TLS where there is TLS; empty when there are none.",
         reference="RFC 5034 §3",
     ),
+    *mail_metrics.shared("pop3", "STLS", "the greeting or the IMPLEMENTATION capability", "RFC 2595 §4"),
 )
 
 
@@ -81,33 +84,43 @@ class POP3Dialogue(Dialogue):
 
     async def capabilities(self, after_tls: bool = False) -> Capabilities:
         """CAPA. A server that does not know it (a bare ``-ERR``, without a response code) offers nothing."""
-        connection = self.connection
-        limits = self.network.options.limits
-        budget = Budget(limits.reply_lines, limits.reply_bytes)
-        capabilities: dict[str, tuple[str, ...]] = {}
-        with connection.step():
-            await connection.send_line("CAPA")
-            first = await connection.read_line()
+        with self.connection.step():
+            first = await self._command("CAPA")
             if not _status(first):
                 if b"[" in first:
                     raise Unmeasured(Cause.PROTOCOL_ERROR, f"no capabilities: {printable(first, 300)}")
                 return {}
-            while (line := await connection.read_line()) != b".":
-                budget.spend(line)
-                words = printable(line.removeprefix(b".")).split()
-                if words:
-                    capabilities[words[0].upper()] = tuple(words[1:])
+            return await self._list()
+
+    async def _list(self) -> dict[str, tuple[str, ...]]:
+        """The lines of a list up to its end."""
+        limits = self.network.options.limits
+        budget = Budget(limits.reply_lines, limits.reply_bytes)
+        capabilities: dict[str, tuple[str, ...]] = {}
+        while (line := await self.connection.read_line()) != b".":
+            budget.spend(line)
+            words = printable(line.removeprefix(b".")).split()
+            if words:
+                capabilities[words[0].upper()] = tuple(words[1:])
         return capabilities
 
     async def request_tls(self) -> Unmeasured | None:
         """STLS."""
-        line = await self._command("STLS")
-        if _status(line):
-            return None
-        text = printable(line, 300)
-        if b"[SYS/TEMP]" in line.upper():
-            raise Unmeasured(Cause.PROTOCOL_ERROR, f"no TLS for now: {text}")
-        return Unmeasured(Cause.TLS_HANDSHAKE_ERROR, f"the server refuses the STLS that it offers: {text}")
+        return _agreement(await self._command("STLS"), "the STLS that it offers")
+
+    async def request_tls_and_more(self) -> Unmeasured | None:
+        """STLS and NOOP."""
+        await self.connection.send(b"STLS\r\nNOOP\r\n", shown="STLS, and NOOP in the same segment")
+        return _agreement(await self.connection.read_line(), "STLS with a command behind it")
+
+    async def answers_twice(self) -> bool:
+        """CAPA, which lists STLS and so is known. A status line of its own before that of the list belongs to NOOP,
+        which servers refuse before login, but have to answer (RFC 1939 §3)."""
+        with self.connection.step():
+            early = not _status(await self._command("CAPA"))
+            if early and not _status(line := await self.connection.read_line()):
+                raise Unmeasured(Cause.PROTOCOL_ERROR, f"no capabilities: {printable(line, 300)}")
+            return "+OK" in await self._list() or early
 
     async def quit(self) -> int:
         """QUIT."""
@@ -117,6 +130,16 @@ class POP3Dialogue(Dialogue):
     async def _command(self, command: str) -> bytes:
         await self.connection.send_line(command)
         return await self.connection.read_line()
+
+
+def _agreement(line: bytes, what: str) -> Unmeasured | None:
+    """None when the server agrees to begin TLS, else what it refuses."""
+    if _status(line):
+        return None
+    text = printable(line, 300)
+    if b"[SYS/TEMP]" in line.upper():
+        raise Unmeasured(Cause.PROTOCOL_ERROR, f"no TLS for now: {text}")
+    return Unmeasured(Cause.TLS_HANDSHAKE_ERROR, f"the server refuses {what}: {text}")
 
 
 def _status(line: bytes) -> bool:
@@ -157,7 +180,10 @@ class POP3Probe:
         offered = talk.offered(endpoint)
         mechanisms = None if offered is None else sasl_mechanisms(offered.get("SASL", ()))
         findings.add("pop3.auth_mechanisms", mechanisms, talk.tls_failure)
-        return findings.measurements
+        second = await second_conversation(endpoint, network)
+        texts = None if talk.before is None else talk.greeting
+        implementation = (talk.before or {}).get("IMPLEMENTATION", ())
+        return mail_metrics.add(findings, "pop3", endpoint, second, texts, implementation)
 
 
 def _takes_passwords(capabilities: Capabilities) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from probes import mail_metrics
 from probes.conversation import Capabilities, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
 from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms
+from probes.second_conversation import second_conversation
 from probes.upgrade import conversation
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ METRICS = (
         "SASL mechanisms offered to a client that uses TLS where there is TLS; empty when there are none.",
         reference="RFC 5804 §1.7",
     ),
+    *mail_metrics.shared("sieve", "STARTTLS", "the IMPLEMENTATION capability", "RFC 5804 §2.2"),
 )
 
 _ATOM = re.compile(rb'"((?:[^"\\]|\\.)*)"|([^\s"(){}]+)|\{(\d{1,9})\+?\}$')
@@ -73,6 +76,8 @@ class SieveDialogue(Dialogue):
     upgrade = "STARTTLS"
     farewell = "LOGOUT"
     _listed: Capabilities | None = None
+    _said: Sequence[bytes] = ()
+    """The words of the line that ended the latest response."""
 
     async def greet(self) -> tuple[bytes, ...]:
         """The capabilities up to OK."""
@@ -94,12 +99,30 @@ class SieveDialogue(Dialogue):
     async def request_tls(self) -> Unmeasured | None:
         """STARTTLS."""
         await self.connection.send_line("STARTTLS")
+        return await self._agreement("the STARTTLS that it offers")
+
+    async def request_tls_and_more(self) -> Unmeasured | None:
+        """STARTTLS and NOOP, whose answer repeats the word that it is given (RFC 5804 §2.13)."""
+        command = b'STARTTLS\r\nNOOP "early"\r\n'
+        await self.connection.send(command, shown="STARTTLS, and NOOP in the same segment")
+        return await self._agreement("STARTTLS with a command behind it")
+
+    async def _agreement(self, what: str) -> Unmeasured | None:
         _, status, text = await self._response()
         if status == b"OK":
             return None
         if status == b"BYE":
             raise Unmeasured(Cause.CONNECTION_RESET, f"the server hangs up: BYE {text}")
-        return Unmeasured(Cause.TLS_HANDSHAKE_ERROR, f"the server refuses the STARTTLS that it offers: {text}")
+        return Unmeasured(Cause.TLS_HANDSHAKE_ERROR, f"the server refuses {what}: {text}")
+
+    async def answers_twice(self) -> bool:
+        """The capabilities, which come unasked, then NOOP with another word: which of the two comes first?"""
+        await self.capabilities(after_tls=True)
+        await self.connection.send_line('NOOP "late"')
+        _, status, text = await self._response()
+        if status == b"OK" and self._said[1:3] in ([b"TAG", b"early"], [b"TAG", b"late"]):
+            return self._said[2] == b"early"
+        raise Unmeasured(Cause.PROTOCOL_ERROR, f"the answer to NOOP does not say which: {printable(status)} {text}")
 
     async def quit(self) -> int:
         """LOGOUT."""
@@ -118,7 +141,7 @@ class SieveDialogue(Dialogue):
                 budget.spend(line)
                 status = line.split(maxsplit=1)[0].upper() if line.strip() else b""
                 if status in (b"OK", b"NO", b"BYE"):
-                    await self._rest_of_line(line, budget)
+                    self._said = await self._rest_of_line(line, budget)
                     return lines, status, printable(line[len(status) :].strip(), 300)
                 if not line.startswith((b'"', b"{")):
                     raise Unmeasured(Cause.PROTOCOL_ERROR, f"not a ManageSieve reply: {quoted(line, 200)}")
@@ -168,4 +191,7 @@ class SieveProbe:
         findings.add_upgrade("sieve", endpoint)
         mechanisms = None if offered is None else sasl_mechanisms(offered.get("SASL", ()))
         findings.add("sieve.auth_mechanisms", mechanisms, talk.tls_failure)
-        return findings.measurements
+        second = await second_conversation(endpoint, network)
+        texts = None if talk.before is None else ()
+        implementation = (talk.before or {}).get("IMPLEMENTATION", ())
+        return mail_metrics.add(findings, "sieve", endpoint, second, texts, implementation)

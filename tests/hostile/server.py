@@ -60,7 +60,7 @@ Script = tuple[Step, ...]
 @dataclasses.dataclass(frozen=True)
 class Send(Step):
     """Send these bytes in one segment (through TLS when it is on). ``{tag}`` becomes the tag of the IMAP command that
-    is being answered."""
+    is being answered, ``{argument}`` what stands behind the verb of any command."""
 
     data: bytes
 
@@ -145,7 +145,9 @@ class StartTLS(Step):
     """Do the server's part of a TLS handshake. When it fails, the alert is sent and the connection closed.
 
     ``name``: of the certificate. ``minimum``, ``maximum``: versions. ``ciphers``: an OpenSSL cipher list for TLS 1.2
-    and older. ``alpn``: protocols. ``client_certificate``: demand one."""
+    and older. ``alpn``: protocols. ``client_certificate``: demand one. ``tickets``: how many TLS 1.3 tickets are given;
+    none at all, not even by TLS 1.2, when it is 0. ``careless``: commands that came in plain text are carried out under
+    TLS (CVE-2011-0411) instead of being forgotten."""
 
     name: str = NAME
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
@@ -153,6 +155,8 @@ class StartTLS(Step):
     ciphers: str = ""
     alpn: tuple[str, ...] = ()
     client_certificate: bool = False
+    tickets: int = 2
+    careless: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,6 +219,7 @@ def smtp(*, implicit: bool | StartTLS = False, tls: Mapping[bytes, Script] | Non
     """A submission server: STARTTLS before TLS, AUTH after it, mail refused without TLS."""
     common = {
         b"MAIL": (Send(b"530 5.7.0 Must issue a STARTTLS command first\r\n"),),
+        b"NOOP": (Send(b"250 2.0.0 ok\r\n"),),
         b"RSET": (Send(b"250 2.0.0 ok\r\n"),),
         b"QUIT": (Send(b"221 2.0.0 bye\r\n"), Close()),
     }
@@ -276,7 +281,10 @@ def sieve(
     """A ManageSieve server: STARTTLS before TLS, SASL PLAIN after it."""
     before = b'"IMPLEMENTATION" "hostile"\r\n"SASL" ""\r\n"SIEVE" "fileinto"\r\n"STARTTLS"\r\nOK "ready"\r\n'
     after = b'"IMPLEMENTATION" "hostile"\r\n"SASL" "PLAIN"\r\n"SIEVE" "fileinto vacation"\r\nOK "ready"\r\n'
-    common = {b"LOGOUT": (Send(b'OK "bye"\r\n'), Close())}
+    common = {
+        b"NOOP": (Send(b'OK (TAG {argument}) "done"\r\n'),),
+        b"LOGOUT": (Send(b'OK "bye"\r\n'), Close()),
+    }
     server = Dialogue(
         greeting=(Send(after if implicit else before),),
         commands={**common, b"STARTTLS": (Send(b'OK "begin"\r\n'), StartTLS(), Send(after))},
@@ -402,6 +410,9 @@ def _context(step: StartTLS) -> ssl.SSLContext:
     context.set_ciphers(step.ciphers or "ALL:@SECLEVEL=0")
     context.minimum_version = step.minimum
     context.maximum_version = step.maximum
+    if not step.tickets:
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
     if step.alpn:
         context.set_alpn_protocols(list(step.alpn))
     if step.client_certificate:
@@ -424,6 +435,7 @@ class _Connection:
         self._outgoing = ssl.MemoryBIO()
         self._tls: ssl.SSLObject | None = None
         self._tag = b""
+        self._argument = b""
 
     async def run(self, script: Script) -> None:
         try:
@@ -441,7 +453,7 @@ class _Connection:
     async def _step(self, step: Step) -> None:
         match step:
             case Send(data):
-                await self._send(data.replace(b"{tag}", self._tag))
+                await self._send(data.replace(b"{tag}", self._tag).replace(b"{argument}", self._argument))
             case Raw(data):
                 await self._send_raw(data)
             case Expect(prefix):
@@ -501,6 +513,7 @@ class _Connection:
             if step.tagged:
                 self._tag, words = (words[0] if words else b"*"), words[1:]
             verb = words[0].upper() if words else b""
+            self._argument = b" ".join(words[1:])
             commands = step.commands if self._tls is None or step.tls_commands is None else step.tls_commands
             await self._run(commands.get(verb, step.otherwise))
 
@@ -555,6 +568,8 @@ class _Connection:
             await self._send_raw(data)
 
     async def _start_tls(self, step: StartTLS) -> None:
+        if not step.careless:
+            self._plain.clear()
         tls = _context(step).wrap_bio(self._incoming, self._outgoing, server_side=True)
         while True:
             try:
