@@ -377,6 +377,19 @@ def plan_findings(plan: Plan, at: Location, today: datetime.date) -> Iterator[Fi
     """Faults of one price plan."""
     yield from _date_findings(plan.as_of, (*at, "as_of"), today)
     yield from source_findings(plan.source, (*at, "source"))
+    if plan.steps and plan.overage_per_thousand is not None:
+        yield Finding((*at, "overage_per_thousand"), "give either steps or overage_per_thousand, not both")
+    if plan.block is not None and plan.overage_per_thousand is None:
+        yield Finding((*at, "block"), "counts only beside overage_per_thousand")
+    volumes = [step.above for step in plan.steps]
+    if volumes != sorted(set(volumes)):
+        yield Finding((*at, "steps"), "the steps must rise: each above more messages than the one before")
+    elif volumes and volumes[0] > (plan.included_emails or 0):
+        yield Finding(
+            (*at, "steps", 0, "above"), f"the price between {plan.included_emails or 0} and {volumes[0]} is missing"
+        )
+    if plan.maximum_emails is not None and plan.maximum_emails < (plan.included_emails or 0):
+        yield Finding((*at, "maximum_emails"), f"less than the {plan.included_emails} included_emails")
 
 
 def endpoint_findings(endpoint: EndpointBase, at: Location, today: datetime.date) -> Iterator[Finding]:

@@ -284,15 +284,40 @@ class Endpoints(Model):
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 
 
+class PriceStep(Model):
+    """From so many messages a month on, a further thousand costs this much (until the next step)."""
+
+    above: Annotated[int, Field(ge=0, strict=True)]
+    per_thousand: Price
+
+
 class Plan(Sourced):
     """A price plan as its source states it; prices a month."""
 
     name: Text
     monthly: Price
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
-    included_emails: Annotated[int, Field(ge=0, strict=True)] | None = None
-    overage_per_thousand: Price | None = None
+    included_emails: Annotated[int, Field(ge=0, strict=True)] | None = Field(
+        default=None, description="Messages a month in the base price; for per_user, of each user"
+    )
+    overage_per_thousand: Price | None = Field(default=None, description="Price of a thousand further messages")
+    steps: tuple[PriceStep, ...] = Field(
+        default=(), description="Prices of further messages that fall with volume, instead of overage_per_thousand"
+    )
+    block: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] | None = Field(
+        default=None, description="Further messages are sold in blocks of so many; without it, one by one"
+    )
+    maximum_emails: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        default=None, description="The plan, or what is known of its price, ends at so many messages a month"
+    )
+    minimum: Price | None = Field(default=None, description="What is charged at least")
+    add_ons: dict[FactName, Price] = Field(
+        default_factory=dict, description="Price of an option, each: dedicated_ip: 30"
+    )
     per_user: Flag = False
+    billing: Literal["monthly", "yearly"] = Field(
+        default="monthly", description="yearly when this price a month is to be had only by paying a year ahead"
+    )
     grade: Grade = "secondary"
     note: str = ""
 

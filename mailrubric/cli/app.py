@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mailrubric.cli import decision, export, lab, metrics, new, probe, score, serve, validate
+from mailrubric.cli import decision, export, lab, metrics, new, price, probe, score, serve, validate
 
 app = typer.Typer(
     name="mailrubric",
@@ -44,6 +44,7 @@ app.command("score")(score.score)
 app.command("explain")(score.explain)
 app.command("why")(decision.why)
 app.command("sensitivity")(decision.sensitivity)
+app.command("price")(price.price)
 app.command("export")(export.export)
 app.add_typer(new.app, name="new")
 app.command("metrics")(metrics.metrics)

@@ -18,12 +18,34 @@ def normal_value(value: object) -> ObservedValue:
 
 
 def claims(vendor: Vendor, declarations: Mapping[str, FactDeclaration]) -> list[Observation]:
-    """One observation for each fact of a profile, in the profile's order.
+    """One observation for each fact of a profile, in the profile's order, then one for each price metric that its
+    plans give (``mailrubric.price.METRICS``), in US dollars.
 
     The unit is the declaration's. ``disputed`` holds the values of sources that disagree, as text with source and
     date; where the value was read second-hand, the note says so.
     """
-    return [_claim(vendor.id, name, fact, declarations.get(name)) for name, fact in vendor.facts.items()]
+    stated = [_claim(vendor.id, name, fact, declarations.get(name)) for name, fact in vendor.facts.items()]
+    return stated + (_prices(vendor) if vendor.plans else [])
+
+
+def _prices(vendor: Vendor) -> list[Observation]:
+    from mailrubric.price import computed
+
+    return [
+        Observation(
+            vendor=vendor.id,
+            metric=f"price.{name}",
+            value=float(cost.amount),
+            kind="claimed",
+            source=cost.plan.source,
+            observed=cost.plan.as_of,
+            unit=cost.currency,
+            grade=cost.plan.grade,
+            note=f"plan {cost.plan.name}" + ("" if cost.plan.billing == "monthly" else ", paid yearly"),
+        )
+        for name, cost in computed(vendor).items()
+        if cost.amount is not None
+    ]
 
 
 def all_claims(vendors: Iterable[Vendor], declarations: Mapping[str, FactDeclaration]) -> list[Observation]:

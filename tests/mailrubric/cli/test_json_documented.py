@@ -9,7 +9,7 @@ from typing import Any
 
 from mailrubric.workspace import shipped_folder
 
-KEYED_BY_DATA = {"causes", "versions", "central"}
+KEYED_BY_DATA = {"causes", "versions", "central", "options"}
 """Objects whose keys are data."""
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -81,6 +81,14 @@ def test_why(call, probed):
     check("why", call("why", "lab-modern", "lab-legacy", "--workspace", probed.workspace, "--json").json)
 
 
+def test_price(call):
+    check(
+        "price", call("price", "amazon-ses", "resend", "--volume", 100_000, "--option", "dedicated_ip", "--json").json
+    )
+    check("price-curve", call("price", "--curve", "--json").json)
+    check("price-break-even", call("price", "amazon-ses", "resend", "--break-even", "--json").json)
+
+
 def test_explain(call, probed):
     real = call("explain", "lab-contradiction", "--workspace", probed.workspace, "--json").json
     assert list(real) == list(EXAMPLES["explain"])
@@ -118,10 +126,11 @@ def test_serve(call, monkeypatch):
 
 def test_every_command_is_documented():
     assert set(EXAMPLES) == {
-        "failure", "validate", "probe-target", "probe-vendors", "score", "robust", "sensitivity", "why", "explain", "export", "new", "metrics", "lab",
+        "failure", "validate", "probe-target", "probe-vendors", "score", "robust", "sensitivity", "why",
+        "price", "price-curve", "price-break-even", "explain", "export", "new", "metrics", "lab",
         "serve",
     }  # fmt: skip
-    assert all(example["version"] == 1 for example in EXAMPLES.values())
+    assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")
 
 
 def test_the_comparison_notices_a_difference():
