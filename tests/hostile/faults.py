@@ -89,6 +89,23 @@ STAGES: dict[str, str] = {
     "tls.oldest_version": SIDE,
     "tls.newest_version": SIDE,
     "certificate.": HANDSHAKE,
+    "certificate.key_types": SIDE,
+    "certificate.all_trusted": SIDE,
+    "certificate.all_names_match": SIDE,
+    "certificate.fewest_days_left": SIDE,
+    **{
+        f"certificate.other_{what}": SIDE
+        for what in (
+            "trusted",
+            "trust_error",
+            "name_matches",
+            "days_left",
+            "key_bits",
+            "signature_algorithm",
+            "chain_in_order",
+            "chain_complete",
+        )
+    },
     "latency.samples": CONNECT,
     **{f"latency.connect_{which}_ms": CONNECT for which in ("p50", "p95")},
     **{f"latency.greeting_{which}_ms": GREETING for which in ("p50", "p95")},

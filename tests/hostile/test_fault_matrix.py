@@ -160,7 +160,7 @@ def problem_of(case: Case, each: Measurement, truth: Measurement) -> str:
     stage = stage_of(metric, mode)
     if case.later is not None and stage not in (SIDE, MAIL):
         return "" if true or each.cause is truth.cause is not None else f"must be {truth.value!r}, is {shown}"
-    if case.later is not None and metric == "tls.newest_version" and true:
+    if case.later is not None and metric in ("tls.newest_version", "certificate.all_names_match") and true:
         return ""  # the main conversation's own handshake showed it
     if stage in (SIDE, MAIL):
         last = faults.HANDSHAKE if stage == SIDE else faults.CAPABILITIES

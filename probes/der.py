@@ -1,0 +1,246 @@
+"""What one certificate says, read from its DER: names, key, signature, dates.
+
+Nothing here needs a network, and nothing raises on hostile bytes but ``Unmeasured``, or what :func:`malformed` lists:
+the libraries parse lazily, so any field of a certificate may turn out to be malformed when it is first looked at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from probes import addresses
+from probes.model import Cause, Unmeasured
+from probes.replies import printable
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAXIMUM_DER = 64 * 1024
+"""Bytes of one certificate that are looked at."""
+
+SIGNATURES: dict[str, str] = {
+    "1.2.840.113549.1.1.2": "md2WithRSAEncryption",
+    "1.2.840.113549.1.1.4": "md5WithRSAEncryption",
+    "1.2.840.113549.1.1.5": "sha1WithRSAEncryption",
+    "1.2.840.113549.1.1.10": "rsassaPss",
+    "1.2.840.113549.1.1.11": "sha256WithRSAEncryption",
+    "1.2.840.113549.1.1.12": "sha384WithRSAEncryption",
+    "1.2.840.113549.1.1.13": "sha512WithRSAEncryption",
+    "1.2.840.113549.1.1.14": "sha224WithRSAEncryption",
+    "1.2.840.10040.4.3": "dsa-with-SHA1",
+    "2.16.840.1.101.3.4.3.2": "dsa-with-SHA256",
+    "1.2.840.10045.4.1": "ecdsa-with-SHA1",
+    "1.2.840.10045.4.3.1": "ecdsa-with-SHA224",
+    "1.2.840.10045.4.3.2": "ecdsa-with-SHA256",
+    "1.2.840.10045.4.3.3": "ecdsa-with-SHA384",
+    "1.2.840.10045.4.3.4": "ecdsa-with-SHA512",
+    "1.3.101.112": "Ed25519",
+    "1.3.101.113": "Ed448",
+    "2.16.840.1.101.3.4.3.17": "ML-DSA-44",
+    "2.16.840.1.101.3.4.3.18": "ML-DSA-65",
+    "2.16.840.1.101.3.4.3.19": "ML-DSA-87",
+}
+"""Names of signature algorithms as their RFCs spell them (RFC 3279, 4055, 5758, 8410, 9881)."""
+
+KEYS: dict[str, str] = {
+    "1.2.840.113549.1.1.1": "RSA",
+    "1.2.840.113549.1.1.10": "RSA-PSS",
+    "1.2.840.10040.4.1": "DSA",
+    "1.2.840.10045.2.1": "EC",
+    "1.3.101.112": "Ed25519",
+    "1.3.101.113": "Ed448",
+    "2.16.840.1.101.3.4.3.17": "ML-DSA-44",
+    "2.16.840.1.101.3.4.3.18": "ML-DSA-65",
+    "2.16.840.1.101.3.4.3.19": "ML-DSA-87",
+}
+"""Names of public key algorithms by object identifier."""
+
+
+def malformed() -> tuple[type[Exception], ...]:
+    """What the libraries raise over hostile certificates, some of it documented: ``InvalidVersion`` and the rest are no
+    ``ValueError``, and an odd attribute of a name is a ``TypeError``."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from OpenSSL import crypto
+
+    return (
+        ValueError,
+        TypeError,
+        OverflowError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+        crypto.Error,
+    )
+
+
+def quiet(judge: Callable[P, T]) -> Callable[P, T]:
+    """Without the libraries' warnings: a serial number below 1 or an over-long country is against RFC 5280, is served
+    all the same, and is no matter for the terminal of whoever probes."""
+
+    @functools.wraps(judge)
+    def quietly(*args: P.args, **kwargs: P.kwargs) -> T:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return judge(*args, **kwargs)
+
+    return quietly
+
+
+@quiet
+def load(der: bytes) -> x509.Certificate:
+    """The parsed certificate; raises ``Unmeasured(protocol_error)`` for what is none."""
+    from cryptography import x509
+
+    if len(der) > MAXIMUM_DER:
+        raise Unmeasured(Cause.PROTOCOL_ERROR, f"a certificate of {len(der)} bytes")
+    try:
+        return x509.load_der_x509_certificate(der)
+    except malformed() as error:
+        raise Unmeasured(Cause.PROTOCOL_ERROR, f"not a certificate: {printable(str(error), 200)}") from None
+
+
+def alternative_names(certificate: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The DNS names (lower case, without a trailing dot) and IP addresses of the subject alternative name; empty when
+    there is none. Raises ``Unmeasured(protocol_error)`` for malformed extensions."""
+    from cryptography import x509
+
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        dns_names = tuple(name.lower().removesuffix(".") for name in names.get_values_for_type(x509.DNSName))
+        ip_addresses = tuple(str(address) for address in names.get_values_for_type(x509.IPAddress))
+    except x509.ExtensionNotFound:
+        return (), ()
+    except malformed() as error:
+        detail = f"malformed certificate extensions: {printable(str(error), 200)}"
+        raise Unmeasured(Cause.PROTOCOL_ERROR, detail) from None
+    return dns_names, ip_addresses
+
+
+@quiet
+def name_matches(certificate: x509.Certificate, host: str) -> bool:
+    """Whether the certificate is for ``host`` (a name or an IP literal), by RFC 9525 §6: subject alternative names
+    alone, a wildcard only as the whole left-most label and for exactly one label, IP addresses only as such.
+
+    Raises ``Unmeasured``: ``protocol_error`` for malformed extensions, ``not_applicable`` when ``host`` is no name.
+    """
+    dns_names, ip_addresses = alternative_names(certificate)
+    address = addresses.literal(host.partition("%")[0])
+    if address is not None:
+        return any(addresses.literal(each) == address for each in ip_addresses)
+    try:
+        wanted = addresses.host_name(host)
+    except ValueError as error:
+        raise Unmeasured(Cause.NOT_APPLICABLE, f"the endpoint has no host name to compare: {error}") from None
+    return any(dns_name_matches(pattern, wanted) for pattern in dns_names)
+
+
+def dns_name_matches(pattern: str, name: str) -> bool:
+    """Whether the presented name ``pattern`` (maybe ``*.example.com``) is for ``name``; both lower case."""
+    if pattern == name:
+        return "*" not in pattern
+    first, dot, rest = pattern.partition(".")
+    label, _, parent = name.partition(".")
+    return first == "*" and bool(dot) and bool(rest) and "*" not in rest and bool(label) and parent == rest
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PublicKey:
+    """``kind``: a name from ``KEYS``, or the object identifier. ``bits``: None when our libraries cannot tell."""
+
+    kind: str
+    bits: int | None
+
+
+def public_key(certificate: x509.Certificate) -> PublicKey:
+    """Kind and size of the key. RSA and DSA: bits of the modulus; EC: bits of the field. Raises
+    ``Unmeasured(protocol_error)`` when there is a key that cannot be read."""
+    from OpenSSL import crypto
+
+    try:
+        identifier = certificate.public_key_algorithm_oid.dotted_string
+        kind = KEYS.get(identifier, f"OID {identifier}")
+    except malformed() as error:
+        raise Unmeasured(Cause.PROTOCOL_ERROR, f"a malformed public key: {printable(str(error), 200)}") from None
+    try:
+        bits = getattr(certificate.public_key(), "key_size", None)
+    except malformed():
+        # Keys that the cryptography library refuses (too short, an odd curve) may still be readable.
+        try:
+            bits = crypto.X509.from_cryptography(certificate).get_pubkey().bits()
+        except malformed():
+            bits = None
+    return PublicKey(kind, _FIXED_BITS.get(kind, bits))
+
+
+_FIXED_BITS = {"Ed25519": 256, "Ed448": 456}
+"""Keys of one size only; bits of the encoded key (RFC 8032)."""
+
+
+def signature_algorithm(certificate: x509.Certificate) -> str:
+    """The name of the algorithm that signed it, or ``OID 1.2.3``."""
+    identifier = certificate.signature_algorithm_oid.dotted_string
+    return SIGNATURES.get(identifier, f"OID {identifier}")
+
+
+def self_signed(certificate: x509.Certificate) -> bool:
+    """Whether the certificate was issued by its own key. Where our libraries cannot check the signature, equal subject
+    and issuer names decide."""
+    from cryptography.exceptions import InvalidSignature
+
+    if certificate.subject != certificate.issuer:
+        return False
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except InvalidSignature:
+        return False
+    except malformed():
+        return True
+    return True
+
+
+def days_left(certificate: x509.Certificate, now: datetime.datetime) -> float:
+    """Days from ``now`` until the certificate expires, rounded to hundredths; negative when it has."""
+    return round((certificate.not_valid_after_utc - now).total_seconds() / 86400, 2)
+
+
+def issuer_name(certificate: x509.Certificate) -> str:
+    """The issuer's distinguished name (RFC 4514) as printable text, at most 500 characters."""
+    return printable(certificate.issuer.rfc4514_string(), 500) or "(empty)"
+
+
+def subject_name(certificate: x509.Certificate) -> str:
+    """The subject's distinguished name (RFC 4514) as printable text."""
+    return printable(certificate.subject.rfc4514_string(), 200) or "(empty)"
+
+
+def wants_staple(certificate: x509.Certificate) -> bool:
+    """Whether the certificate demands an OCSP staple: a TLS feature extension with status_request (RFC 7633 §4)."""
+    from cryptography import x509
+
+    try:
+        features = certificate.extensions.get_extension_for_class(x509.TLSFeature).value
+    except x509.ExtensionNotFound:
+        return False
+    return x509.TLSFeatureType.status_request in features
+
+
+def names_responder(certificate: x509.Certificate) -> bool:
+    """Whether the certificate names an OCSP responder (authority information access, RFC 5280 §4.2.2.1)."""
+    from cryptography import x509
+    from cryptography.x509.oid import AuthorityInformationAccessOID
+
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return False
+    return any(entry.access_method == AuthorityInformationAccessOID.OCSP for entry in access)
