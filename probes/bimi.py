@@ -395,7 +395,7 @@ class BIMIProbe:
             return [*found, *_missing(("bimi.certificate_served", *_CERTIFICATE_KEYS), Cause.NOT_APPLICABLE, why)]
         evidence, said = await _file(record.evidence, "bimi.certificate_served", _CERTIFICATE_KEYS, network)
         if evidence is not None:
-            said += _of_certificate(evidence.body, domain, None if logo is None else logo.body)
+            said += _of_certificate(evidence.body, domain, None if logo is None else logo.body, network.now)
         return [*found, *said]
 
 
@@ -409,7 +409,7 @@ def _of_logo(response: HTTPResponse) -> list[Measurement]:
     return [served, Measurement("bimi.svg_deviations", deviations), size]
 
 
-def _of_certificate(body: bytes, domain: str, logo: bytes | None) -> list[Measurement]:
+def _of_certificate(body: bytes, domain: str, logo: bytes | None, now: datetime.datetime) -> list[Measurement]:
     chain = pem_certificates(body)
     if not chain:
         why = "the file holds no certificate in PEM"
@@ -417,7 +417,6 @@ def _of_certificate(body: bytes, domain: str, logo: bytes | None) -> list[Measur
             Measurement("bimi.certificate_served", False, detail=why),
             *_missing(_CERTIFICATE_KEYS, Cause.NOT_APPLICABLE, why),
         ]
-    now = datetime.datetime.now(datetime.UTC)
     served = Measurement("bimi.certificate_served", True)
     try:
         certificate = load(chain[0])

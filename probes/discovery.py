@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import secrets
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
@@ -292,7 +291,7 @@ async def _autodiscover(domain: str, network: Network) -> Measurement:
         return Measurement(key, True, detail=", ".join(places[:3]))
     if isinstance(records, tuple) and records:
         # Where every name exists, this one says nothing.
-        other = await _caught(named(f"{secrets.token_hex(8)}.{domain}"))
+        other = await _caught(named(f"{network.random('a name that does not exist', 8).hex()}.{domain}"))
         if isinstance(other, Unmeasured):
             return Measurement.missing(key, other.cause, other.detail)
         if not other:

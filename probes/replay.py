@@ -292,6 +292,9 @@ def _shown(action: _Action) -> str:
 def _normal(data: bytes) -> bytes:
     """Bytes to send without what is drawn by chance: the random, the session id and the key shares of a ClientHello
     (RFC 8446 §4.1.2), which do not change what a server shows to somebody who hangs up then."""
+    if len(data) > 11 and data[0] & 0x80 and data[2:5] == b"\x01\x00\x02":  # a ClientHello of SSLv2: its challenge
+        size = min(int.from_bytes(data[9:11], "big"), len(data) - 11)
+        return data[: len(data) - size] + bytes(size)
     if data[:2] != b"\x16\x03" or data[5:6] != b"\x01" or len(data) < 44:
         return data
     plain = bytearray(data)

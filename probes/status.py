@@ -19,7 +19,6 @@ import datetime
 import json
 import math
 import re
-import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -589,13 +588,13 @@ KINDS: dict[str, Callable[[_Site, float], Awaitable[Finding]]] = {
 
 
 class StatusProbe:
-    """What a status page says now and of the last 90 days. ``clock``: seconds since 1970."""
+    """What a status page says now and of the last 90 days. ``clock``: seconds since 1970; None for the network's."""
 
     name = "status"
     roles = _STATUS
     metrics = METRICS
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock
 
     async def measure(self, endpoint: Endpoint, network: Network) -> Iterable[Measurement]:
@@ -604,4 +603,5 @@ class StatusProbe:
         if read is None:
             kind = printable(endpoint.kind, 60)
             raise _nothing(f"status pages of kind {kind} are not read" if kind else "the profile names no kind of page")
-        return await read(_Site(endpoint, network), self._clock())
+        now = network.now.timestamp() if self._clock is None else self._clock()
+        return await read(_Site(endpoint, network), now)
