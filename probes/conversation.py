@@ -11,7 +11,6 @@ import abc
 import asyncio
 import contextlib
 import dataclasses
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from probes.model import Cause, Endpoint, Measurement, Unmeasured, Value
 from probes.replies import quoted
 
 if TYPE_CHECKING:
-    from probes.connection import Connection, TLSSession
+    from probes.connection import Connection, Ticket, TLSSession
     from probes.network import Network
 
 Capabilities = Mapping[str, tuple[str, ...]]
@@ -34,6 +33,10 @@ class Dialogue(abc.ABC):
 
     upgrade: str
     """The capability that offers the upgrade to TLS."""
+    listing: tuple[bytes, ...] = ()
+    """The lines of the latest complete list of capabilities as they were sent."""
+    gives_codes = False
+    """Whether a reply to a command of this dialogue carried an enhanced status code (RFC 2034)."""
 
     def __init__(self, connection: Connection, network: Network) -> None:
         self.connection = connection
@@ -50,6 +53,16 @@ class Dialogue(abc.ABC):
     @abc.abstractmethod
     async def request_tls(self) -> Unmeasured | None:
         """Ask for the upgrade. None when the server agrees; what it said when it definitely refuses."""
+
+    @abc.abstractmethod
+    async def request_tls_and_more(self) -> Unmeasured | None:
+        """The same with one more harmless command behind it, both sent at once: the beginning of a command injection
+        (CVE-2011-0411), in which a careless server carries out under TLS what it received before."""
+
+    @abc.abstractmethod
+    async def answers_twice(self) -> bool:
+        """After that and the handshake: ask for something under TLS, and say whether the command from before TLS is
+        answered as well. Decided by replies alone, never by waiting for one that does not come."""
 
     @abc.abstractmethod
     async def quit(self) -> int:
@@ -71,9 +84,9 @@ class Dialogue(abc.ABC):
         greeted us and says what we do not understand, goodbye is said before ``Unmeasured`` goes on its way."""
         listens = {Cause.GREETING_REJECTED}
         try:
-            began = time.perf_counter()
+            began = self.connection.clock()
             lines = await self.greet()
-            self.connection.samples.append(("greeting", 1000 * (time.perf_counter() - began)))
+            self.connection.samples.append(("greeting", self.connection.ms_since(began)))
             listens.add(Cause.PROTOCOL_ERROR)
             yield lines
         except Unmeasured as problem:
@@ -106,7 +119,17 @@ class Conversation:
     starttls_works: bool | None = None
     injection: bool | None = None
     """Whether bytes came after the agreement to begin TLS, where the server must be silent."""
+    unadvertised: bool | None = None
+    """Whether the server agrees to begin TLS although its list does not offer the upgrade."""
+    listing: tuple[bytes, ...] = ()
+    """The lines of ``before`` as they were sent."""
+    listing_after: tuple[bytes, ...] = ()
+    """The lines of ``after`` as they were sent."""
+    gives_codes: bool | None = None
+    """Whether a reply to STARTTLS or QUIT carried an enhanced status code; known with ``quit_code``."""
     session: TLSSession | None = None
+    ticket: Ticket | None = None
+    """What the server had given to resume ``session`` by when the conversation ended."""
     quit_code: int | None = None
     tls_failure: Unmeasured | None = None
     stopped: Unmeasured | None = None
@@ -145,6 +168,9 @@ async def _converse_on(endpoint: Endpoint, dialogue: Dialogue, talk: Conversatio
         if refused or (problem.cause is Cause.PROTOCOL_ERROR and talk.greeting is not None and not talk.tls_failure):
             await dialogue.leave()
         raise
+    finally:
+        if talk.session is not None:
+            talk.ticket = dialogue.connection.ticket()
 
 
 async def _converse(endpoint: Endpoint, dialogue: Dialogue, talk: Conversation) -> None:
@@ -152,18 +178,22 @@ async def _converse(endpoint: Endpoint, dialogue: Dialogue, talk: Conversation) 
     talk.connect_ms = connection.connect_ms
     if endpoint.tls == "implicit":
         talk.session = await _start_tls(endpoint, connection, talk)
-    began = time.perf_counter()
+    began = connection.clock()
     talk.greeting = await dialogue.greet()
-    talk.greeting_ms = 1000 * (time.perf_counter() - began)
+    talk.greeting_ms = connection.ms_since(began)
     connection.samples.append(("greeting", talk.greeting_ms))
     talk.before = await dialogue.capabilities()
+    talk.listing = dialogue.listing
     dialogue.sample_first_reply()
     talk.listed.set()
     if endpoint.tls != "implicit":
         talk.starttls = dialogue.upgrade in talk.before
-        if talk.starttls and endpoint.tls == "starttls" and not await _upgrade(endpoint, dialogue, talk):
-            return
+        if endpoint.tls == "starttls":
+            go_on = _upgrade(endpoint, dialogue, talk) if talk.starttls else _try_unadvertised(dialogue, talk)
+            if not await go_on:
+                return
     talk.quit_code = await dialogue.quit()
+    talk.gives_codes = dialogue.gives_codes
 
 
 async def _upgrade(endpoint: Endpoint, dialogue: Dialogue, talk: Conversation) -> bool:
@@ -183,7 +213,20 @@ async def _upgrade(endpoint: Endpoint, dialogue: Dialogue, talk: Conversation) -
     talk.session = await _start_tls(endpoint, connection, talk)
     talk.starttls_works = True
     talk.after = await dialogue.capabilities(after_tls=True)
+    talk.listing_after = dialogue.listing
     return True
+
+
+async def _try_unadvertised(dialogue: Dialogue, talk: Conversation) -> bool:
+    """Ask for TLS although it is not offered; False when the server agrees, so that the session has to end here."""
+    talk.unadvertised = await dialogue.request_tls() is None
+    if talk.unadvertised:
+        talk.stopped = Unmeasured(
+            Cause.PROTOCOL_ERROR,
+            f"the server agreed to {dialogue.upgrade}, which it had not offered; the session ended there",
+        )
+        dialogue.network.note(f"the conversation ends here: {talk.stopped}", dialogue.connection.number)
+    return not talk.unadvertised
 
 
 async def _start_tls(endpoint: Endpoint, connection: Connection, talk: Conversation) -> TLSSession:
@@ -226,13 +269,18 @@ async def open_for_tls(endpoint: Endpoint, network: Network, make: DialogueMaker
             if refusal is not None:
                 await dialogue.leave()
                 raise refusal
-            leftovers = await leftover_bytes(connection)
-            if leftovers:
-                raise _injected(leftovers)
+            await no_leftovers(connection)
     except BaseException:
         await connection.close()
         raise
     return connection
+
+
+async def no_leftovers(connection: Connection) -> None:
+    """Raise ``protocol_error`` when bytes have come after the server's agreement to begin TLS."""
+    leftovers = await leftover_bytes(connection)
+    if leftovers:
+        raise _injected(leftovers)
 
 
 class Findings:
@@ -250,12 +298,20 @@ class Findings:
         else:
             self.measurements.append(Measurement(metric, round(value, 3) if isinstance(value, float) else value))
 
+    def add_answer(self, metric: str, answer: bool | Unmeasured) -> None:
+        """What was answered, or why nothing was."""
+        if isinstance(answer, Unmeasured):
+            self.add(metric, None, answer)
+        else:
+            self.add(metric, answer)
+
     def add_set(self, metric: str, values: Sequence[str] | None, why: Unmeasured | None = None) -> None:
         """The values as a sorted set without duplicates."""
         self.add(metric, None if values is None else tuple(sorted(set(values))), why)
 
     def add_upgrade(self, protocol: str, endpoint: Endpoint) -> None:
-        """``starttls``, ``starttls_works`` and ``starttls_injection`` of ``protocol``, which all mean the same."""
+        """``starttls``, ``starttls_works``, ``starttls_injection`` and ``starttls_unadvertised`` of ``protocol``, which
+        mean the same in all of them."""
         talk = self.talk
         implicit = Unmeasured(Cause.NOT_APPLICABLE, "TLS begins before the dialogue")
         absent = Unmeasured(Cause.TLS_NOT_OFFERED, "the complete list of capabilities offers no upgrade to TLS")
@@ -270,6 +326,27 @@ class Findings:
         self.add(f"{protocol}.starttls", talk.starttls, implicit if endpoint.tls == "implicit" else None)
         self.add(f"{protocol}.starttls_works", talk.starttls_works, why or talk.tls_failure)
         self.add(f"{protocol}.starttls_injection", talk.injection, why or talk.tls_failure)
+        why = None
+        if endpoint.tls == "implicit":
+            why = implicit
+        elif endpoint.tls == "none" and talk.starttls is not None:
+            why = untried
+        elif talk.starttls:
+            why = Unmeasured(Cause.NOT_APPLICABLE, "it is offered")
+        self.add(f"{protocol}.starttls_unadvertised", talk.unadvertised, why)
+
+    def add_difference(self, metric: str, endpoint: Endpoint) -> None:
+        """``{metric}_only_before_tls`` and ``{metric}_only_after_tls``: what the two lists of capabilities do not have
+        in common."""
+        before, after = self.talk.before, self.talk.after
+        why = self.after_tls(endpoint)
+        if endpoint.tls == "implicit":
+            why = Unmeasured(Cause.NOT_APPLICABLE, "TLS begins before the dialogue")
+        both = before is not None and after is not None
+        self.add_set(
+            f"{metric}_only_before_tls", [*(before or {}).keys() - (after or {}).keys()] if both else None, why
+        )
+        self.add_set(f"{metric}_only_after_tls", [*(after or {}).keys() - (before or {}).keys()] if both else None, why)
 
     def after_tls(self, endpoint: Endpoint) -> Unmeasured | None:
         """Why nothing is known of the time after the upgrade, when that is not simply what stopped the conversation."""

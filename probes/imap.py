@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from probes import mail_metrics
 from probes.conversation import Capabilities, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
 from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms
+from probes.second_conversation import second_conversation
 from probes.upgrade import conversation
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ METRICS = (
         "SASL mechanisms offered to a client that uses TLS where there is TLS; empty when there are none.",
         reference="RFC 9051 §6.2.2",
     ),
+    *mail_metrics.shared("imap", "STARTTLS", "the greeting", "RFC 9051 §6.2.1"),
 )
 
 
@@ -71,6 +74,8 @@ class IMAPDialogue(Dialogue):
     upgrade = "STARTTLS"
     farewell = "z LOGOUT"
     _tag = 0
+    _early_tag = b""
+    _early_answered = False
 
     async def greet(self) -> tuple[bytes, ...]:
         """The one untagged line that opens a session."""
@@ -98,32 +103,59 @@ class IMAPDialogue(Dialogue):
             return None
         return Unmeasured(Cause.TLS_HANDSHAKE_ERROR, f"the server refuses the STARTTLS that it offers: {text}")
 
+    async def request_tls_and_more(self) -> Unmeasured | None:
+        """STARTTLS and NOOP."""
+        tag, self._early_tag = self._new_tag(), self._new_tag()
+        command = b"%s STARTTLS\r\n%s NOOP\r\n" % (tag, self._early_tag)
+        with self.connection.step():
+            await self.connection.send(command, shown=f"{tag.decode()} STARTTLS, and NOOP in the same segment")
+            status, text, _ = await self._tagged(tag)
+        if status == b"OK":
+            return None
+        return Unmeasured(Cause.TLS_HANDSHAKE_ERROR, f"the server refuses STARTTLS with a command behind it: {text}")
+
+    async def answers_twice(self) -> bool:
+        """CAPABILITY, and whether the tag of NOOP is seen before its answer is whole."""
+        self._early_answered = False
+        await self.capabilities(after_tls=True)
+        return self._early_answered
+
     async def quit(self) -> int:
         """LOGOUT."""
         await self._command("LOGOUT")
         return 0
 
+    def _new_tag(self) -> bytes:
+        self._tag += 1
+        return b"m%d" % self._tag
+
     async def _command(self, command: str) -> tuple[bytes, str, list[bytes]]:
         """Send a command; its status (``OK``, ``NO``, ``BAD``), printable text, and the untagged lines before it."""
-        connection = self.connection
-        self._tag += 1
-        tag = b"m%d" % self._tag
+        tag = self._new_tag()
+        with self.connection.step():
+            await self.connection.send_line(f"{tag.decode()} {command}")
+            return await self._tagged(tag, leaving=command == "LOGOUT")
+
+    async def _tagged(self, tag: bytes, leaving: bool = False) -> tuple[bytes, str, list[bytes]]:
+        """Read up to the answer to the command of this tag. BYE ends the session, unless we are ``leaving``."""
         limits = self.network.options.limits
         budget = Budget(limits.reply_lines, limits.reply_bytes)
         untagged: list[bytes] = []
-        with connection.step():
-            await connection.send_line(f"{tag.decode()} {command}")
-            while True:
-                line = await self._whole_line(budget)
-                if line.startswith(b"* "):
-                    if line[2:5].upper() == b"BYE" and command != "LOGOUT":
-                        raise Unmeasured(Cause.CONNECTION_RESET, f"the server hangs up: {printable(line, 300)}")
-                    untagged.append(line[2:])
+        while True:
+            line = await self._whole_line(budget)
+            if line.startswith(b"* "):
+                if line[2:5].upper() == b"BYE" and not leaving:
+                    raise Unmeasured(Cause.CONNECTION_RESET, f"the server hangs up: {printable(line, 300)}")
+                untagged.append(line[2:])
+                continue
+            words = line.split(maxsplit=2)
+            if len(words) > 1 and words[1].upper() in (b"OK", b"NO", b"BAD"):
+                if words[0] == tag:
+                    return words[1].upper(), printable(words[2] if len(words) > 2 else b"", 300), untagged
+                if words[0] == self._early_tag and self.connection.tls is not None:
+                    self._early_answered = True
                     continue
-                words = line.split(maxsplit=2)
-                if len(words) < 2 or words[0] != tag or words[1].upper() not in (b"OK", b"NO", b"BAD"):
-                    raise Unmeasured(Cause.PROTOCOL_ERROR, f"not an IMAP reply: {quoted(line, 200)}")
-                return words[1].upper(), printable(words[2] if len(words) > 2 else b"", 300), untagged
+            raise Unmeasured(Cause.PROTOCOL_ERROR, f"not an IMAP reply: {quoted(line, 200)}")
 
     async def _whole_line(self, budget: Budget) -> bytes:
         """One line with its literals (RFC 9051 §4.3) read in full."""
@@ -161,7 +193,8 @@ class IMAPProbe:
             findings.add("imap.login_disabled", None if talk.before is None else "LOGINDISABLED" in talk.before)
         offered = talk.offered(endpoint)
         findings.add("imap.auth_mechanisms", None if offered is None else _auth(offered), talk.tls_failure)
-        return findings.measurements
+        second = await second_conversation(endpoint, network)
+        return mail_metrics.add(findings, "imap", endpoint, second, talk.greeting)
 
 
 def _auth(capabilities: Capabilities) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """SMTP (RFC 5321) on submission and MX endpoints: greeting, EHLO, STARTTLS, EHLO again, QUIT.
 
-One conversation is shared by this probe and those of TLS and certificate. On submission endpoints with STARTTLS a
-second, plain connection finds out whether mail is taken without TLS; it names no recipient and sends no message.
+One conversation is shared by this probe and those of TLS and certificate. A second one, after it, finds out whether
+mail is taken without TLS and whether a command from before TLS is carried out under TLS; it names no recipient and
+sends no message.
 """
 
 from __future__ import annotations
@@ -11,22 +12,18 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from probes.addresses import literal
-from probes.conversation import Capabilities, Conversation, Dialogue, Findings
+from probes import extensions, software
+from probes.addresses import blocked_reason, host_name, literal
+from probes.conversation import Capabilities, Conversation, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
-from probes.replies import Reply, keywords, parse_ehlo, printable, quoted, sasl_mechanisms
-from probes.upgrade import conversation, conversation_so_far
+from probes.replies import keywords, printable, quoted, sasl_mechanisms
+from probes.second_conversation import second_conversation
+from probes.upgrade import conversation
 
 if TYPE_CHECKING:
     from probes.network import Network
 
 SUBMISSION: frozenset[Role] = frozenset({"submission"})
-_EHLO_UNKNOWN = (500, 502)
-"""Replies that say that the server does not know EHLO (RFC 5321 §4.2.4), so that it has no extensions."""
-
-_SPEAKS_OF_TLS = re.compile(r"start\s?tls|\btls\b|\bssl\b|encrypt|secur", re.IGNORECASE)
-_NAMES_STARTTLS = re.compile(r"start\s?tls", re.IGNORECASE)
-_SPEAKS_OF_AUTH = re.compile(r"\bauth", re.IGNORECASE)
 
 METRICS = (
     Metric(
@@ -49,6 +46,38 @@ METRICS = (
         "text",
         "The host name by which the server introduces itself: the first word of its greeting.",
         reference="RFC 5321 §4.2",
+    ),
+    Metric(
+        "smtp.greeting_name_is_fqdn",
+        "boolean",
+        "Whether that name is a fully qualified host name, not an address literal, a single label or no name at all.",
+        reference="RFC 5321 §4.2, §2.3.5",
+    ),
+    Metric(
+        "smtp.greeting_name_leads_here",
+        "boolean",
+        "Whether DNS leads from that name to the address that was dialled, by an A or AAAA record. Not applicable to a "
+        "name that is not fully qualified, and to a private address unless a resolver was named that may know it.",
+        reference="RFC 5321 §4.1.4, §2.3.5",
+    ),
+    *software.metrics("smtp", "the greeting or the first line of the EHLO reply", "RFC 5321 §4.2, §4.3.1"),
+    Metric(
+        "smtp.ehlo_name",
+        "text",
+        "The host name at the beginning of the first complete reply to EHLO or HELO.",
+        reference="RFC 5321 §4.1.1.1",
+    ),
+    Metric(
+        "smtp.ehlo_name_is_fqdn",
+        "boolean",
+        "Whether the name in the reply to EHLO is a fully qualified host name.",
+        reference="RFC 5321 §4.1.1.1, §2.3.5",
+    ),
+    Metric(
+        "smtp.ehlo_name_is_greeting_name",
+        "boolean",
+        "Whether the reply to EHLO gives the same name as the greeting, in whatever case.",
+        reference="RFC 5321 §4.1.1.1, §4.2",
     ),
     Metric(
         "smtp.extensions",
@@ -82,7 +111,22 @@ METRICS = (
         "boolean",
         "Whether bytes came in plain text after the 220 reply to STARTTLS, which a careless client would take for "
         "replies received under TLS (response injection).",
-        reference="RFC 3207 §6; CVE-2011-0411; CVE-2021-33515",
+        reference="RFC 3207 §6; CVE-2021-33515",
+    ),
+    Metric(
+        "smtp.starttls_command_injection",
+        "boolean",
+        "Whether a command that was sent in plain text, in the same segment as STARTTLS, is carried out under TLS "
+        "(command injection): the harmless NOOP is sent and its reply looked for before that of the first command "
+        "under TLS. False as well when the server refuses STARTTLS with a command behind it.",
+        reference="RFC 3207 §6; CVE-2011-0411",
+    ),
+    Metric(
+        "smtp.starttls_unadvertised",
+        "boolean",
+        "Whether the server agrees to STARTTLS although its complete EHLO reply does not offer it, as if somebody on "
+        "the way had taken the offer out. Not applicable when it is offered.",
+        reference="RFC 3207 §4, §6",
     ),
     Metric(
         "smtp.size_limit",
@@ -160,11 +204,18 @@ METRICS = (
         roles=SUBMISSION,
     ),
     Metric(
+        "smtp.enhanced_codes_used",
+        "boolean",
+        "Whether a reply to STARTTLS or QUIT really carries an enhanced status code, whatever is offered.",
+        reference="RFC 2034 §4",
+    ),
+    Metric(
         "smtp.quit_code",
         "integer",
         "The code of the reply to QUIT; 221 is the right one.",
         reference="RFC 5321 §4.1.1.10",
     ),
+    *extensions.METRICS,
 )
 
 _EXTENSION_METRICS = {
@@ -178,83 +229,6 @@ _EXTENSION_METRICS = {
 }
 
 
-class SMTPDialogue(Dialogue):
-    """SMTP's words. A 421 reply, at whatever step, ends the dialogue and every later one with this address."""
-
-    upgrade = "STARTTLS"
-    farewell = "QUIT"
-
-    async def reply(self) -> Reply:
-        """The next complete reply. ``throttled`` for 421, after which the address is left alone."""
-        reply = await self.connection.read_reply()
-        if reply.code == 421:
-            self.network.throttled(self.connection.address)
-            raise Unmeasured(Cause.THROTTLED, str(reply))
-        return reply
-
-    async def command(self, line: str) -> Reply:
-        """Send one command and read its complete reply."""
-        await self.connection.send_line(line)
-        return await self.reply()
-
-    async def greet(self) -> tuple[bytes, ...]:
-        """Read to the final line of the greeting; nothing is sent before it.
-
-        A first greeting of 421 turns us away (``greeting_rejected``); one on a later connection, after we were let in
-        before, says that we came too often (``throttled``). Either way this address is left alone.
-        """
-        try:
-            reply = await self.reply()
-        except Unmeasured as problem:
-            if problem.cause is Cause.THROTTLED and self.connection.number == 1:
-                raise Unmeasured(Cause.GREETING_REJECTED, problem.detail) from None
-            raise
-        if reply.code == 220:
-            return reply.lines
-        if reply.code >= 400:
-            raise Unmeasured(Cause.GREETING_REJECTED, str(reply))
-        raise Unmeasured(Cause.PROTOCOL_ERROR, f"the greeting is not 220: {reply}")
-
-    async def capabilities(self, after_tls: bool = False) -> Capabilities:
-        """EHLO, or HELO for servers that do not know it (500, 502): then nothing is offered.
-
-        Any other refusal (5xx for policy, 4xx) is ``greeting_rejected``: it is us whom the server does not want, and
-        that says nothing about its extensions.
-        """
-        name = self._own_name()
-        reply = await self.command(f"EHLO {name}")
-        if reply.code == 250:
-            return parse_ehlo(reply)
-        if reply.code in _EHLO_UNKNOWN:
-            reply = await self.command(f"HELO {name}")
-            if reply.code == 250:
-                return {}
-        if reply.code >= 400:
-            raise Unmeasured(Cause.GREETING_REJECTED, f"the server refuses to serve us: {reply}")
-        raise Unmeasured(Cause.PROTOCOL_ERROR, f"the reply to EHLO is not 250: {reply}")
-
-    async def request_tls(self) -> Unmeasured | None:
-        """STARTTLS."""
-        reply = await self.command("STARTTLS")
-        if reply.code == 220:
-            return None
-        if reply.code >= 500:
-            return Unmeasured(Cause.TLS_HANDSHAKE_ERROR, f"the server refuses the STARTTLS that it offers: {reply}")
-        raise Unmeasured(Cause.PROTOCOL_ERROR, f"no TLS for now: {reply}")
-
-    async def quit(self) -> int:
-        """QUIT; its reply code."""
-        return (await self.command("QUIT")).code
-
-    def _own_name(self) -> str:
-        if self.network.ehlo_name:
-            return self.network.ehlo_name
-        address = literal(self.connection.local_address.partition("%")[0])
-        if address is None:
-            return "[127.0.0.1]"
-        return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
-
-
 class SMTPProbe:
     """Measures the SMTP dialogue of an endpoint."""
 
@@ -264,46 +238,103 @@ class SMTPProbe:
 
     async def measure(self, endpoint: Endpoint, network: Network) -> Iterable[Measurement]:
         """All of ``METRICS`` that apply, each with a value or its own cause."""
-        if endpoint.role != "submission":
-            return self._measurements(endpoint, await conversation(endpoint, network))
-        talk, tls_required = await asyncio.gather(conversation(endpoint, network), _tls_required(endpoint, network))
-        return [*self._measurements(endpoint, talk), tls_required]
-
-    def _measurements(self, endpoint: Endpoint, talk: Conversation) -> list[Measurement]:
+        talk = await conversation(endpoint, network)
+        leads_here, second = await asyncio.gather(_leads_here(talk, network), second_conversation(endpoint, network))
         findings = Findings(talk)
-        implicit = Unmeasured(Cause.NOT_APPLICABLE, "TLS begins before the dialogue")
-        findings.add("smtp.connect_ms", talk.connect_ms)
-        findings.add("smtp.greeting_ms", talk.greeting_ms)
-        nameless = Unmeasured(Cause.PROTOCOL_ERROR, "the greeting names no host")
-        findings.add("smtp.greeting_name", _greeting_name(talk), nameless if talk.greeting is not None else None)
-        findings.add("smtp.extensions", None if talk.before is None else keywords(talk.before))
-        under_tls = talk.before if endpoint.tls == "implicit" else talk.after
-        after_tls = findings.after_tls(endpoint)
-        findings.add("smtp.extensions_after_tls", None if under_tls is None else keywords(under_tls), after_tls)
+        _add_greeting(findings, leads_here)
+        _add_extensions(findings, endpoint)
         findings.add_upgrade("smtp", endpoint)
-
-        offered = talk.offered(endpoint)
-        for metric, keyword in _EXTENSION_METRICS.items():
-            findings.add(metric, None if offered is None else keyword in offered, talk.tls_failure)
-        size, why = _size_limit(offered)
-        findings.add("smtp.size_limit", size, why or talk.tls_failure)
-        findings.add("smtp.auth_mechanisms", _auth(offered), talk.tls_failure)
-        if endpoint.tls == "implicit":
-            findings.add("smtp.auth_before_tls", None, implicit)
-            findings.add("smtp.auth_before_tls_offered", None, implicit)
-        else:
-            in_the_clear = _auth(talk.before)
-            findings.add("smtp.auth_before_tls", in_the_clear)
-            findings.add("smtp.auth_before_tls_offered", None if in_the_clear is None else bool(in_the_clear))
+        findings.add_answer("smtp.starttls_command_injection", second.command_injection)
+        if endpoint.role == "submission":
+            findings.add_answer("smtp.tls_required", second.tls_required)
+        findings.add("smtp.enhanced_codes_used", talk.gives_codes)
         findings.add("smtp.quit_code", talk.quit_code)
         return findings.measurements
 
 
-def _greeting_name(talk: Conversation) -> str | None:
-    if talk.greeting is None:
+def _add_greeting(findings: Findings, leads_here: bool | Unmeasured) -> None:
+    talk = findings.talk
+    findings.add("smtp.connect_ms", talk.connect_ms)
+    findings.add("smtp.greeting_ms", talk.greeting_ms)
+    name = _first_word(talk.greeting)
+    nameless = Unmeasured(Cause.PROTOCOL_ERROR, "the greeting names no host")
+    findings.add("smtp.greeting_name", name or None, nameless if name == "" else None)
+    findings.add("smtp.greeting_name_is_fqdn", None if name is None else is_fqdn(name))
+    findings.add_answer("smtp.greeting_name_leads_here", leads_here)
+    listed = _first_word(talk.listing or None)
+    nameless = Unmeasured(Cause.PROTOCOL_ERROR, "the reply to EHLO names no host")
+    findings.add("smtp.ehlo_name", listed or None, nameless if listed == "" else None)
+    findings.add("smtp.ehlo_name_is_fqdn", None if listed is None else is_fqdn(listed))
+    same = None if listed is None or name is None else listed.lower() == name.lower()
+    findings.add("smtp.ehlo_name_is_greeting_name", same)
+    texts = None
+    if talk.greeting is not None and talk.listing:
+        # What comes behind the host names; a greeting of several lines is one text.
+        texts = [text.partition(b" ")[2] for text in (b" ".join(talk.greeting), talk.listing[0])]
+    findings.measurements += software.measurements("smtp", texts, talk.why())
+
+
+def _add_extensions(findings: Findings, endpoint: Endpoint) -> None:
+    talk = findings.talk
+    implicit = Unmeasured(Cause.NOT_APPLICABLE, "TLS begins before the dialogue")
+    findings.add("smtp.extensions", None if talk.before is None else keywords(talk.before))
+    under_tls = talk.before if endpoint.tls == "implicit" else talk.after
+    after_tls = findings.after_tls(endpoint)
+    findings.add("smtp.extensions_after_tls", None if under_tls is None else keywords(under_tls), after_tls)
+    findings.add_difference("smtp.extensions", endpoint)
+    offered = talk.offered(endpoint)
+    for metric, keyword in _EXTENSION_METRICS.items():
+        findings.add(metric, None if offered is None else keyword in offered, talk.tls_failure)
+    extensions.add(findings, offered, talk.listing if offered is talk.before else talk.listing_after)
+    size, why = _size_limit(offered)
+    findings.add("smtp.size_limit", size, why or talk.tls_failure)
+    findings.add("smtp.auth_mechanisms", _auth(offered), talk.tls_failure)
+    if endpoint.tls == "implicit":
+        findings.add("smtp.auth_before_tls", None, implicit)
+        findings.add("smtp.auth_before_tls_offered", None, implicit)
+    else:
+        in_the_clear = _auth(talk.before)
+        findings.add("smtp.auth_before_tls", in_the_clear)
+        findings.add("smtp.auth_before_tls_offered", None if in_the_clear is None else bool(in_the_clear))
+
+
+def is_fqdn(name: str) -> bool:
+    """Whether a name is a fully qualified host name: two labels or more, of which the last is no number."""
+    if literal(name) is not None:
+        return False
+    try:
+        host_name(name)
+    except ValueError:
+        return False
+    labels = name.removesuffix(".").split(".")
+    return len(labels) > 1 and not labels[-1].isdigit() and "_" not in name
+
+
+async def _leads_here(talk: Conversation, network: Network) -> bool | Unmeasured:
+    """Whether the greeting's name has the dialled address."""
+    name = _first_word(talk.greeting)
+    if name is None:
+        return talk.why()
+    if not is_fqdn(name):
+        return Unmeasured(Cause.NOT_APPLICABLE, "the greeting gives no fully qualified name")
+    address = literal(network.address.partition("%")[0])
+    if address is None:
+        return Unmeasured(Cause.NOT_APPLICABLE, "no address was dialled")
+    if blocked_reason(address) is not None and network.options.resolver is None:
+        return Unmeasured(Cause.NOT_APPLICABLE, "a private address, which public DNS does not know")
+    try:
+        answer = await network.resolve(name, "A" if address.version == 4 else "AAAA")
+    except Unmeasured as problem:
+        return problem
+    return any(literal(text) == address for text in answer.records)
+
+
+def _first_word(lines: tuple[bytes, ...] | None) -> str | None:
+    """The first word of a reply; "" when it has none, None when there is no reply."""
+    if lines is None:
         return None
-    words = talk.greeting[0].split(maxsplit=1)
-    return printable(words[0], 255) if words else None
+    words = lines[0].split(maxsplit=1)
+    return printable(words[0], 255) if words else ""
 
 
 def _auth(capabilities: Capabilities | None) -> tuple[str, ...] | None:
@@ -322,40 +353,3 @@ def _size_limit(capabilities: Capabilities | None) -> tuple[int | None, Unmeasur
         return None, Unmeasured(Cause.PROTOCOL_ERROR, f"SIZE is followed by {quoted(parameters[0], 80)}")
     limit = int(parameters[0])
     return (limit, None) if limit else (None, Unmeasured(Cause.NOT_APPLICABLE, "no limit stated: SIZE is 0"))
-
-
-async def _tls_required(endpoint: Endpoint, network: Network) -> Measurement:
-    """Whether MAIL FROM is refused before TLS, asked on a plain connection of its own.
-
-    It is opened once the shared conversation has seen a complete EHLO reply: a server that does not talk to us is not
-    bothered twice.
-    """
-    metric = "smtp.tls_required"
-    if endpoint.tls == "implicit":
-        return Measurement.missing(metric, Cause.NOT_APPLICABLE, "TLS begins before the dialogue")
-    talk = await conversation_so_far(network)
-    await talk.listed.wait()
-    try:
-        if talk.before is None:
-            raise talk.why()
-        async with await network.dial(endpoint.host, endpoint.port) as connection:
-            return Measurement(metric, await _refuses_plain_mail(SMTPDialogue(connection, network)))
-    except Unmeasured as problem:
-        return Measurement.missing(metric, problem.cause, problem.detail)
-
-
-async def _refuses_plain_mail(dialogue: SMTPDialogue) -> bool:
-    async with dialogue.greeted():
-        capabilities = await dialogue.capabilities()
-        reply = await dialogue.command("MAIL FROM:<>")
-    await dialogue.leave()  # QUIT gives up a transaction that has begun (RFC 5321 §4.1.1.10); no RSET is needed
-    if reply.positive:
-        return False
-    if reply.code == 530 and _SPEAKS_OF_TLS.search(reply.text):
-        return True
-    if reply.code >= 500 and _NAMES_STARTTLS.search(reply.text):
-        return True
-    if reply.code == 530 or (reply.code >= 500 and _SPEAKS_OF_AUTH.search(reply.text)):
-        # Authentication is demanded: impossible before TLS when it is not offered there, so TLS is demanded as well.
-        return "AUTH" not in capabilities
-    raise Unmeasured(Cause.PROTOCOL_ERROR, f"the reply to MAIL FROM says nothing about TLS: {reply}")

@@ -6,13 +6,15 @@ probes. :func:`ready_for_tls` gives a fresh connection at the point where a Clie
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 from typing import TYPE_CHECKING
 
 from probes.conversation import Conversation, DialogueMaker, converse, open_for_tls
 from probes.model import WEB_ROLES, Cause, Endpoint, Unmeasured
 
 if TYPE_CHECKING:
-    from probes.connection import Connection, TLSSession
+    from probes.connection import Connection, Ticket, TLSSession
     from probes.network import Network
 
 WEB_PROTOCOLS = ("h2", "http/1.1")
@@ -23,7 +25,7 @@ def dialogue_of(endpoint: Endpoint) -> DialogueMaker:
     """The words for this endpoint's protocol. ``Unmeasured(not_applicable)`` when it is no mail protocol."""
     match endpoint.role:
         case "submission" | "mx":
-            from probes.smtp import SMTPDialogue
+            from probes.smtp_dialogue import SMTPDialogue
 
             return SMTPDialogue
         case "imap":
@@ -64,7 +66,7 @@ async def handshake(endpoint: Endpoint, network: Network) -> TLSSession:
     ``not_applicable`` when the endpoint is declared to be without TLS, else what kept TLS from coming about.
     """
     if endpoint.role in WEB_ROLES:
-        return await network.once("web handshake", lambda: _web_handshake(endpoint, network))
+        return (await _shaken(endpoint, network)).session
     if endpoint.tls == "none":
         raise Unmeasured(Cause.NOT_APPLICABLE, "the endpoint is declared to be without TLS")
     talk = await conversation(endpoint, network)
@@ -90,10 +92,77 @@ async def ready_for_tls(endpoint: Endpoint, network: Network) -> Connection:
     return await open_for_tls(endpoint, network, make if endpoint.tls == "starttls" else None)
 
 
-async def _web_handshake(endpoint: Endpoint, network: Network) -> TLSSession:
+@dataclasses.dataclass(frozen=True)
+class _Shaken:
+    """A connection to a web server on which the handshake is done."""
+
+    connection: Connection
+    session: TLSSession
+    host: str
+
+    async def ticket(self, network: Network) -> Ticket | Unmeasured:
+        """What the server gives to resume the session by, asked for once. Closes the connection."""
+        return await network.once("web ticket", lambda: _web_ticket(self))
+
+
+async def web_ticket(endpoint: Endpoint, network: Network) -> Ticket:
+    """What a web server has given to resume the session of :func:`handshake` by."""
+    ticket = await (await _shaken(endpoint, network)).ticket(network)
+    if isinstance(ticket, Unmeasured):
+        raise Unmeasured(ticket.cause, ticket.detail)
+    return ticket
+
+
+async def resume_with_web_server(endpoint: Endpoint, network: Network, ticket: Ticket) -> TLSSession:
+    """A bare handshake of its own that offers to resume a session."""
     host, port = _web_server(endpoint)
     async with await network.dial(host, port) as connection:
-        return await connection.start_tls(host, alpn=WEB_PROTOCOLS)
+        return await connection.start_tls(host, alpn=WEB_PROTOCOLS, resume=ticket)
+
+
+async def _shaken(endpoint: Endpoint, network: Network) -> _Shaken:
+    return await network.once("web handshake", lambda: _web_handshake(endpoint, network))
+
+
+async def _web_handshake(endpoint: Endpoint, network: Network) -> _Shaken:
+    """Shake hands, and let the rest of the connection go on by itself, so that nobody waits for its end."""
+    host, port = _web_server(endpoint)
+    connection = await network.dial(host, port)
+    try:
+        session = await connection.start_tls(host, alpn=WEB_PROTOCOLS)
+    except BaseException:
+        await connection.close()
+        raise
+    shaken = _Shaken(connection, session, host)
+    rest = asyncio.create_task(shaken.ticket(network))
+    rest.add_done_callback(lambda task: task.cancelled() or task.exception())
+    return shaken
+
+
+async def _web_ticket(shaken: _Shaken) -> Ticket | Unmeasured:
+    """Say a few words under TLS and hear the beginning of an answer: TLS 1.3 servers give tickets after the handshake,
+    some only when they have something to say. An answer that stays out does not matter where a ticket has come."""
+    connection, problem = shaken.connection, None
+    async with connection:
+        try:
+            if shaken.session.alpn == "h2":
+                await connection.send(_HTTP_2_BEGINNING, shown="(beginning of HTTP/2)")
+            else:
+                host = f"[{shaken.host}]" if ":" in shaken.host else shaken.host
+                request = f"HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+                await connection.send(request.encode("ascii"), shown="HEAD /")
+            if not await connection.receive():
+                problem = Unmeasured(
+                    Cause.CONNECTION_RESET, "the server closed the connection without a word under TLS"
+                )
+        except Unmeasured as reason:
+            problem = reason
+        ticket = connection.ticket()
+    return ticket if ticket.resumable or problem is None else problem
+
+
+_HTTP_2_BEGINNING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""A client's connection preface with empty settings (RFC 9113 §3.4)."""
 
 
 def _web_server(endpoint: Endpoint) -> tuple[str, int]:
