@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from probes.discovery import METRICS, SERVICES, DiscoveryProbe, parse_autoconfig
 from probes.markup import MAXIMUM_DEPTH, MAXIMUM_ELEMENTS, parse_xml
 from probes.model import Cause, Endpoint, Measurement, Unmeasured
-from probes.network import Limits
+from probes.network import Limits, Network
 from tests.probes import certificates as zoo
 from tests.probes.certificates import Served
 from tests.probes.dnsserver import name_server
@@ -227,12 +227,13 @@ async def test_autodiscover(name: str, records: dict[str, Sequence[str]], value:
 
 
 async def test_autodiscover_of_a_domain_where_every_name_exists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("secrets.token_hex", lambda size: "anything")
-    alike: Zone = {f"{name}.{DOMAIN}": {"A": ["192.0.2.1"]} for name in ("autodiscover", "anything")}
+    anything = bytes(8).hex()
+    monkeypatch.setattr(Network, "random", lambda network, purpose, size: bytes(size))
+    alike: Zone = {f"{name}.{DOMAIN}": {"A": ["192.0.2.1"]} for name in ("autodiscover", anything)}
     found = await discover({**nothing(), **alike})
     assert found["discovery.autodiscover"].value is False
     assert "every name" in found["discovery.autodiscover"].detail
-    alike[f"anything.{DOMAIN}"] = {"FAULT": ["SERVFAIL"]}
+    alike[f"{anything}.{DOMAIN}"] = {"FAULT": ["SERVFAIL"]}
     found = await discover({**nothing(), **alike})
     assert found["discovery.autodiscover"].cause is Cause.DNS_SERVFAIL
 
