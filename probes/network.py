@@ -94,8 +94,9 @@ class Limits:
     ``connections_per_address``, ``concurrent_per_address`` and ``spacing_mx`` count per address **and port**: a port is
     a service of its own, and a provider's 587, 465 and 25 often share one address. For HTTP they count per host name
     besides: thousands of status pages and APIs stand behind one address of a content delivery network.
-    ``connections_per_address_full`` takes the place of ``connections_per_address`` at full depth and at one's own
-    server, where ``deadline_own_server`` and ``transcript_steps_own_server`` take the places of theirs too.
+    ``connections_per_address_full`` takes the place of ``connections_per_address`` at full depth. At one's own server
+    ``deadline_own_server``, ``connections_per_address_own_server`` and ``transcript_steps_own_server`` take the places
+    of theirs.
     """
 
     deadline: float = 30.0
@@ -111,11 +112,12 @@ class Limits:
     http_bytes: int = 1024 * 1024
     connections_per_address: int = 8
     connections_per_address_full: int = 64
+    connections_per_address_own_server: int = 200
     concurrent_per_address: int = 4
     concurrent_per_address_mx: int = 1
     spacing_mx: float = 1.0
     transcript_steps: int = 500
-    transcript_steps_own_server: int = 2000
+    transcript_steps_own_server: int = 4000
     transcript_text: int = 1000
 
 
@@ -718,10 +720,10 @@ class Network:
     @property
     def _connections_allowed(self) -> int:
         limits = self.options.limits
+        if self.is_own_server:
+            return limits.connections_per_address_own_server
         return (
-            limits.connections_per_address
-            if self.options.depth == "standard" and not self.is_own_server
-            else limits.connections_per_address_full
+            limits.connections_per_address if self.options.depth == "standard" else limits.connections_per_address_full
         )
 
     def connections_left(self, host: str, port: int) -> int:
