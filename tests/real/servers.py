@@ -257,8 +257,8 @@ class Listener:
 
 
 @contextlib.contextmanager
-def postfix(listeners: Sequence[Listener], settings: Mapping[str, str]) -> Iterator[None]:
-    """One Postfix with these listeners; ``settings`` go into main.cf for all."""
+def postfix(listeners: Sequence[Listener], settings: Mapping[str, str], *, more: Sequence[str] = ()) -> Iterator[None]:
+    """One Postfix with these listeners; ``settings`` go into main.cf for all, ``more`` are lines of master.cf."""
     needs.require_root()
     needs.require("postfix", "postfix")
     master = Path("/usr/lib/postfix/sbin/master")
@@ -295,6 +295,7 @@ def postfix(listeners: Sequence[Listener], settings: Mapping[str, str]) -> Itera
             "smtpd pass - - n - - smtpd",
             "rewrite unix - - n - - trivial-rewrite",
             "cleanup unix n - n - 0 cleanup",
+            *more,
         ]
         for listener in listeners:
             place, most = listener.service, "1" if listener.daemon == "postscreen" else "-"
@@ -389,8 +390,11 @@ def exim_program() -> Path:
 
 
 @contextlib.contextmanager
-def exim(certificate: Certificate, settings: Mapping[str, str], *, rules: str = "") -> Iterator[dict[str, Service]]:
-    """One Exim daemon: ``submission`` with STARTTLS, ``submissions`` with TLS from the start. ``rules`` are ACLs."""
+def exim(
+    certificate: Certificate, settings: Mapping[str, str], *, rules: str = "", more: str = ""
+) -> Iterator[dict[str, Service]]:
+    """One Exim daemon: ``submission`` with STARTTLS, ``submissions`` with TLS from the start. ``rules`` are ACLs,
+    ``more`` further sections."""
     needs.require_root()
     program = exim_program()
     account = account_of("Debian-exim")
@@ -416,6 +420,7 @@ def exim(certificate: Certificate, settings: Mapping[str, str], *, rules: str = 
         for name in ("PLAIN", "LOGIN"):
             text += f"{name.lower()}:\n  driver = plaintext\n  public_name = {name}\n  server_prompts = :\n"
             text += "  server_condition = false\n"
+        text += more
         config = folder / "exim.conf"
         config.write_text(text, encoding="utf-8")
         config.chmod(0o640)  # Exim refuses a configuration that others may write
@@ -429,8 +434,9 @@ def exim(certificate: Certificate, settings: Mapping[str, str], *, rules: str = 
 
 
 @contextlib.contextmanager
-def chasquid(certificate: Certificate, *, size_megabytes: int) -> Iterator[dict[str, Service]]:
-    """chasquid with its three listeners: ``mx``, ``submission`` (STARTTLS), ``submissions`` (implicit TLS)."""
+def chasquid(certificate: Certificate, *, size_megabytes: int, aliases: str = "") -> Iterator[dict[str, Service]]:
+    """chasquid with its three listeners: ``mx``, ``submission`` (STARTTLS), ``submissions`` (implicit TLS).
+    ``aliases``: who takes mail in the domain of its own name."""
     program = needs.require("chasquid", "chasquid")
     host = certificate.name
     address = ADDRESSES[host]
@@ -438,6 +444,7 @@ def chasquid(certificate: Certificate, *, size_megabytes: int) -> Iterator[dict[
     with scratch("chasquid") as folder:
         (folder / "data").mkdir()
         (folder / "domains" / host).mkdir(parents=True)
+        (folder / "domains" / host / "aliases").write_text(aliases, encoding="utf-8")
         (folder / "hooks").mkdir()
         place = folder / "certs" / host
         place.mkdir(parents=True)
@@ -462,9 +469,10 @@ def chasquid(certificate: Certificate, *, size_megabytes: int) -> Iterator[dict[
 
 
 @contextlib.contextmanager
-def haraka(certificate: Certificate, *, size: int) -> Iterator[dict[str, Service]]:
+def haraka(certificate: Certificate, *, size: int, local: str = "") -> Iterator[dict[str, Service]]:
     """Haraka with STARTTLS on ``submission`` and TLS from the start on ``submissions``; AUTH PLAIN, LOGIN and CRAM-MD5
-    against a file of accounts, which Haraka offers before TLS too to clients with private addresses."""
+    against a file of accounts, which Haraka offers before TLS too to clients with private addresses. Mail for the
+    domain ``local`` is taken and thrown away."""
     node = needs.require("node", "nodejs")
     program = needs.CACHE / "haraka/node_modules/Haraka/bin/haraka"
     if not program.exists():
@@ -481,7 +489,8 @@ def haraka(certificate: Certificate, *, size: int) -> Iterator[dict[str, Service
             # Haraka falls over a connection.ini that lacks the sections of the one it ships.
             "connection.ini": shipped.replace("bytes=26214400", f"bytes={size}"),
             "me": f"{certificate.name}\n",
-            "plugins": "tls\nauth/flat_file\n",
+            "plugins": "tls\nauth/flat_file\n" + ("rcpt_to.in_host_list\nqueue/discard\n" if local else ""),
+            "host_list": f"{local}\n",
             "auth_flat_file.ini": "[core]\nmethods=PLAIN,LOGIN,CRAM-MD5\n[users]\nsomebody=worth-nothing\n",
             "tls.ini": f"key={certificate.key}\ncert={certificate.chain}\nminVersion=TLSv1.2\n",
             "tls_key.pem": certificate.key.read_text(encoding="utf-8"),
@@ -492,7 +501,8 @@ def haraka(certificate: Certificate, *, size: int) -> Iterator[dict[str, Service
             (config / name).write_text(text, encoding="utf-8")
         (folder / "queue").mkdir()
         listens = [(service.address, service.port) for service in services.values()]
-        with running("haraka", [node, program, "-c", folder], listens, folder, environment={"HOME": str(folder)}):
+        environment = {"HOME": str(folder), **({"YES_REALLY_DO_DISCARD": "yes"} if local else {})}
+        with running("haraka", [node, program, "-c", folder], listens, folder, environment=environment):
             yield services
 
 
