@@ -11,11 +11,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from probes import addresses, policies, spf
+from probes import addresses, dkim, policies, spf
 from probes.certificate import dns_name_matches, load, name_matches, trust_error
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured, Value
 from probes.names import canonical_name
-from probes.policies import DKIMKey, DMARCRecord, STSPolicy
+from probes.policies import DMARCRecord, STSPolicy
 from probes.replies import printable
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ MAXIMUM_MX = 50
 """MX hosts that are listed and matched."""
 IPV6_MX = 10
 """MX hosts whose IPv6 addresses are asked for."""
-MAXIMUM_SELECTORS = 20
 MAXIMUM_REPORT_DOMAINS = 5
 _RECORD_CHARACTERS = 1000
 
@@ -119,9 +118,24 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "spf.include_addresses",
         "integer",
-        "IPv4 addresses that including this name lets send in the customer's name (ip4 terms of the tree).",
-        reference="RFC 7208 §5.6, §11.4",
+        "IPv4 addresses that including this name lets send in the customer's name: those of ip4, a and mx terms over "
+        "the whole tree, each counted once, without those that an earlier term rules out.",
+        reference="RFC 7208 §4.6.2, §5, §11.4",
         roles=_SENDING,
+    ),
+    Metric(
+        "spf.include_networks_ipv6",
+        "integer",
+        "The same for IPv6, counted in networks of 64 bits, of which even a single machine often has one.",
+        unit="/64",
+        reference="RFC 7208 §4.6.2, §5, RFC 6177",
+        roles=_SENDING,
+    ),
+    Metric(
+        "spf.includes",
+        "set",
+        "Names whose SPF records are part of the tree, by include or redirect, at any depth.",
+        reference="RFC 7208 §5.2, §6.1",
     ),
     Metric(
         "dmarc.present",
@@ -228,19 +242,7 @@ METRICS: tuple[Metric, ...] = (
         reference="RFC 8659 §3",
         roles=_DOMAIN,
     ),
-    Metric(
-        "dkim.selectors",
-        "set",
-        "Those of the profile's DKIM selectors at which a usable key is published.",
-        reference="RFC 6376 §3.6",
-    ),
-    Metric(
-        "dkim.key_type",
-        "text",
-        "Kind of the weakest key at those selectors: rsa (the shortest one), or ed25519 when there is no other.",
-        reference="RFC 6376 §3.6.1, RFC 8463",
-    ),
-    Metric("dkim.key_bits", "integer", "Size of that key.", unit="bit", reference="RFC 8301 §3.2"),
+    *dkim.METRICS,
 )
 
 Finding = list[Measurement]
@@ -313,7 +315,8 @@ async def _ipv6(hosts: Sequence[str], network: Network) -> Measurement:
 # --- SPF --------------------------------------------------------------------------------------------------------------
 
 _SPF_SIZES = ("spf.bytes", "spf.answer_bytes")
-_SPF_COSTS = ("spf.lookups", "spf.void_lookups", "spf.include_lookups", "spf.include_addresses")
+_SPF_ADDRESSES = ("spf.include_addresses", "spf.include_networks_ipv6")
+_SPF_COSTS = ("spf.lookups", "spf.void_lookups", "spf.include_lookups", "spf.includes", *_SPF_ADDRESSES)
 
 
 async def _spf(domain: str, endpoint: Endpoint, network: Network) -> Finding:
@@ -341,7 +344,9 @@ async def _spf(domain: str, endpoint: Endpoint, network: Network) -> Finding:
         record = spf.parse(records[0])
     except spf.SPFSyntaxError as error:
         return present_and_shown + _broken_spf(str(error))
-    return present_and_shown + _spf_cost(await spf.cost_of(domain, record, network.resolve))
+    return present_and_shown + _spf_cost(
+        await spf.cost_of(domain, record, network.resolve, addresses=endpoint.role == "sending")
+    )
 
 
 def _text_sizes(answer: Answer) -> list[int]:
@@ -365,7 +370,9 @@ def _spf_cost(cost: spf.Cost) -> Finding:
         "spf.lookups": cost.lookups,
         "spf.void_lookups": cost.voids,
         "spf.include_lookups": cost.lookups + 1,
-        "spf.include_addresses": cost.addresses,
+        "spf.includes": tuple(sorted(cost.names)),
+        "spf.include_addresses": cost.passing.ipv4_addresses,
+        "spf.include_networks_ipv6": cost.passing.ipv6_networks,
         "spf.all": cost.all,
     }
     # An error that was found is there, however much of the tree could not be seen; none found proves nothing then.
@@ -386,7 +393,24 @@ def _spf_cost(cost: spf.Cost) -> Finding:
     if cost.per_sender:
         why = f"a part of the tree depends on the message (macros); at least {cost.lookups} look-ups"
         return verdict + found + _none_apply([key for key in costs if key != "spf.all"], why)
-    return verdict + [Measurement(key, value) for key, value in costs.items()]
+    uncounted = _why_not_counted(cost)
+    return verdict + [
+        Measurement(key, value)
+        if uncounted is None or key not in _SPF_ADDRESSES
+        else Measurement.missing(key, uncounted.cause, uncounted.detail)
+        for key, value in costs.items()
+    ]
+
+
+def _why_not_counted(cost: spf.Cost) -> Unmeasured | None:
+    """Why it is not known how many addresses pass; None when it is."""
+    if cost.passing_unknown is not None:
+        return cost.passing_unknown
+    if cost.lookups >= spf.COUNTED:
+        return Unmeasured(Cause.PROTOCOL_ERROR, f"the tree takes {spf.COUNTED} look-ups or more and is not followed")
+    if cost.open_ended:
+        return Unmeasured(Cause.NOT_APPLICABLE, "which addresses pass depends on the message (exists, ptr or macros)")
+    return None
 
 
 # --- DMARC ------------------------------------------------------------------------------------------------------------
@@ -533,7 +557,7 @@ async def _covers_mx(domain: str, policy: STSPolicy, network: Network) -> Measur
     return Measurement(key, not left, detail=f"not named: {', '.join(left)}" if left else "")
 
 
-# --- TLS-RPT, BIMI, CAA, DKIM -----------------------------------------------------------------------------------------
+# --- TLS-RPT, BIMI, CAA -----------------------------------------------------------------------------------------------
 
 
 async def _tls_rpt(domain: str, endpoint: Endpoint, network: Network) -> Finding:
@@ -562,29 +586,6 @@ async def _caa(domain: str, endpoint: Endpoint, network: Network) -> Finding:
     return [Measurement("caa.present", False)]
 
 
-async def _dkim(domain: str, endpoint: Endpoint, network: Network) -> Finding:
-    keys = ["dkim.key_type", "dkim.key_bits"]
-    selectors = endpoint.selectors[:MAXIMUM_SELECTORS]
-    if not selectors:
-        # Absence can't be proven: selectors can be guessed but not listed.
-        return _none_apply(["dkim.selectors", *keys], "the profile names no DKIM selector")
-
-    async def key_of(selector: str) -> DKIMKey | str:
-        answer = await network.resolve(f"{selector}._domainkey.{domain}", "TXT")
-        found = [policies.parse_dkim(text) for text in answer.records]
-        usable = [key for key in found if isinstance(key, DKIMKey)]
-        return usable[0] if usable else (str(found[0]) if found else "no record")
-
-    published = dict(zip(selectors, await asyncio.gather(*map(key_of, selectors)), strict=True))
-    usable = {selector: key for selector, key in published.items() if isinstance(key, DKIMKey)}
-    unusable = "; ".join(f"{printable(name, 63)}: {key}" for name, key in published.items() if isinstance(key, str))
-    found = Measurement("dkim.selectors", tuple(sorted({printable(name, 63) for name in usable})), detail=unusable)
-    if not usable:
-        return [found, *_none_apply(keys, f"no usable key at the profile's selectors ({unusable})")]
-    weakest = min(usable.values(), key=lambda key: (key.kind != "rsa", key.bits))
-    return [found, Measurement("dkim.key_type", weakest.kind), Measurement("dkim.key_bits", weakest.bits)]
-
-
 # --- the probe --------------------------------------------------------------------------------------------------------
 
 
@@ -605,7 +606,8 @@ class DNSProbe:
             _Part(("tls_rpt.",), _tls_rpt),
             _Part(("bimi.",), _bimi),
             _Part(("caa.",), _caa),
-            _Part(("dkim.",), _dkim),
+            _Part(dkim.KEYS, dkim.keys),
+            _Part((dkim.EVIDENCE,), dkim.evidence),
         )
 
     async def measure(self, endpoint: Endpoint, network: Network) -> Iterable[Measurement]:

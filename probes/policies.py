@@ -240,10 +240,18 @@ _HTTPS = re.compile(r"https://[!-~]+", re.IGNORECASE)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DKIMKey:
-    """``kind``: ``rsa`` or ``ed25519``. ``bits``: of the modulus; 256 for Ed25519."""
+    """``kind``: ``rsa`` or ``ed25519``. ``bits``: of the modulus; 256 for Ed25519. ``testing``: the flag ``t=y``.
+    ``hashes``, ``services``: what ``h=`` and ``s=`` limit the key to; empty without a limit."""
 
     kind: Literal["rsa", "ed25519"]
     bits: int
+    testing: bool = False
+    hashes: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+
+REVOKED = "the key has been revoked"
+"""What ``parse_dkim`` says of a record with an empty key."""
 
 
 def parse_dkim(text: str) -> DKIMKey | str:
@@ -254,18 +262,25 @@ def parse_dkim(text: str) -> DKIMKey | str:
     if "p" not in found:
         return "no DKIM key record"
     if found["p"] == "":
-        return "the key has been revoked"
+        return REVOKED
     try:
         key = base64.b64decode(re.sub(r"[ \t\r\n]", "", found["p"]), validate=True)
     except (binascii.Error, ValueError):
         return "the key is no base64"
     kind = found.get("k", "rsa").lower()
+    limits = ("y" in _words(found.get("t", "")), _words(found.get("h", "")), _words(found.get("s", "")))
     if kind == "ed25519":
-        return DKIMKey("ed25519", 256) if len(key) == 32 else "an Ed25519 key of the wrong length"
+        return DKIMKey("ed25519", 256, *limits) if len(key) == 32 else "an Ed25519 key of the wrong length"
     if kind != "rsa":
         return "a key of an unknown kind"
     modulus = _rsa_modulus(key)
-    return DKIMKey("rsa", modulus.bit_length()) if modulus else "a malformed RSA key"
+    return DKIMKey("rsa", modulus.bit_length(), *limits) if modulus else "a malformed RSA key"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """The words of a list with colons between them, in lower case, each once (RFC 6376 §3.6.1)."""
+    words = (re.sub(r"[ \t\r\n]", "", word).lower() for word in text.split(":"))
+    return tuple(sorted({word for word in words if re.fullmatch(r"[a-z0-9*-]{1,40}", word)}))
 
 
 def _rsa_modulus(der: bytes) -> int:

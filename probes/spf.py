@@ -6,13 +6,16 @@ message can cost. DNS comes in as a function, so that all of this works on answe
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from probes.addresses import literal
 from probes.model import Unmeasured
+from probes.ranges import EVERYTHING, AddressSet, IPNetwork
 from probes.replies import printable
 
 if TYPE_CHECKING:
@@ -30,7 +33,6 @@ COUNTED = 30
 
 Qualifier = Literal["+", "-", "~", "?"]
 _QUALIFIERS: dict[str, Qualifier] = {"+": "+", "-": "-", "~": "~", "?": "?"}
-_QUERYING = frozenset({"include", "a", "mx", "ptr", "exists"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _MACRO = re.compile(r"%(?:[%_-]|\{[slodiphcrtvSLODIPHCRTV][0-9]{0,3}[rR]?[.+,/_=-]*\})")
 _CIDR = re.compile(r"(.*?)(?:/(0|[1-9][0-9]?))?(?://(0|[1-9][0-9]{0,2}))?", re.DOTALL)
@@ -43,12 +45,14 @@ class SPFSyntaxError(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Term:
-    """One mechanism. ``domain``: its domain-spec, "" when it has none. ``network``: of ``ip4`` and ``ip6``."""
+    """One mechanism. ``domain``: its domain-spec, "" when it has none. ``network``: of ``ip4`` and ``ip6``.
+    ``lengths``: of the IPv4 and IPv6 prefixes of ``a`` and ``mx``."""
 
     qualifier: Qualifier
     mechanism: str
     domain: str = ""
-    network: ipaddress.IPv4Network | ipaddress.IPv6Network | None = None
+    network: IPNetwork | None = None
+    lengths: tuple[int, int] = (32, 128)
 
     @property
     def has_macros(self) -> bool:
@@ -128,26 +132,27 @@ def _term(word: str) -> Term:
         case "ptr":
             return Term(qualifier, mechanism, "" if argument is None else _domain(argument, word))
         case "a" | "mx":
-            return Term(qualifier, mechanism, _domain_and_lengths(after, argument, word))
+            domain, lengths = _domain_and_lengths(after, argument, word)
+            return Term(qualifier, mechanism, domain, lengths=lengths)
         case "ip4" | "ip6":
             return Term(qualifier, mechanism, network=_network(mechanism, argument or "", word))
     raise SPFSyntaxError(f"unknown mechanism {_shown(word)}")
 
 
-def _domain_and_lengths(after: str, argument: str | None, word: str) -> str:
-    """The domain of ``a`` and ``mx``, whose prefix lengths are checked and forgotten. Slashes inside a macro are its
-    delimiters, so lengths are looked for behind the last brace."""
+def _domain_and_lengths(after: str, argument: str | None, word: str) -> tuple[str, tuple[int, int]]:
+    """The domain of ``a`` and ``mx``, and the lengths of its prefixes. Slashes inside a macro are its delimiters, so
+    lengths are looked for behind the last brace."""
     text = after if argument is None else argument
     head, brace, tail = text.rpartition("}")
     match = _CIDR.fullmatch(tail)
-    lengths_fit = match is not None and int(match[2] or 0) <= 32 and int(match[3] or 0) <= 128
-    if match is None or not lengths_fit or "/" in match[1]:
+    lengths = (int(match[2] or 32), int(match[3] or 128)) if match is not None else (33, 129)
+    if match is None or lengths[0] > 32 or lengths[1] > 128 or "/" in match[1]:
         raise SPFSyntaxError(f"malformed prefix length in {_shown(word)}")
     domain = head + brace + match[1]
-    return "" if argument is None else _domain(domain, word)
+    return "" if argument is None else _domain(domain, word), lengths
 
 
-def _network(mechanism: str, argument: str, word: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _network(mechanism: str, argument: str, word: str) -> IPNetwork:
     address, slash, length = argument.partition("/")
     widest = 32 if mechanism == "ip4" else 128
     try:
@@ -182,12 +187,19 @@ def _domain(text: str, word: str) -> str:
     return name
 
 
+_NOBODY = AddressSet()
+
+
 @dataclasses.dataclass(slots=True)
 class Cost:
     """What evaluating a record costs, over its whole tree. ``lookups``: terms that ask DNS, without the record's own
     query; ``voids``: look-ups with an empty answer. ``all``: qualifier of the ``all`` that ends the evaluation, "none"
     when nothing does. ``error``: why an evaluator must call it a permerror, "" when it need not. ``unknown``: why the
-    tree could not be followed to its end; ``per_sender``: part of it depends on the message (macros)."""
+    tree could not be followed to its end; ``per_sender``: part of it depends on the message (macros). ``names``: those
+    whose records are included or redirected to.
+
+    ``passing``: the addresses for which the record says pass. They are not all of them when ``open_ended`` (a term's
+    addresses depend on the message), and not known when ``passing_unknown`` says why."""
 
     lookups: int = 0
     voids: int = 0
@@ -196,24 +208,23 @@ class Cost:
     unknown: Unmeasured | None = None
     per_sender: bool = False
     endless: bool = False
-    networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = dataclasses.field(default_factory=list)
-
-    @property
-    def addresses(self) -> int:
-        """How many IPv4 addresses the ``ip4`` terms of the tree cover, each counted once."""
-        four = [network for network in self.networks if isinstance(network, ipaddress.IPv4Network)]
-        return sum(network.num_addresses for network in ipaddress.collapse_addresses(four))
+    names: set[str] = dataclasses.field(default_factory=set)
+    passing: AddressSet = _NOBODY
+    passing_unknown: Unmeasured | None = None
+    open_ended: bool = False
 
     def fault(self, error: str) -> None:
         """Keep the first error."""
         self.error = self.error or error
 
 
-async def cost_of(domain: str, record: Record, resolve: Resolve) -> Cost:
-    """Follow the record of ``domain`` to the end. Never raises ``Unmeasured``: see ``Cost.unknown``."""
+async def cost_of(domain: str, record: Record, resolve: Resolve, addresses: bool = False) -> Cost:
+    """Follow the record of ``domain`` to the end. Never raises ``Unmeasured``: see ``Cost.unknown``. ``addresses``: ask
+    for those of ``a`` and ``mx`` terms as well, which costs more questions, and is needed for ``Cost.passing``."""
     cost = Cost()
+    walk = _Walk(resolve, cost, addresses)
     try:
-        cost.all = await _walk(domain, record, resolve, cost, (domain,))
+        cost.all, cost.passing = await walk.record(domain, record, (domain,))
     except Unmeasured as reason:
         cost.unknown = reason
     if cost.lookups > LOOKUP_LIMIT:
@@ -223,64 +234,102 @@ async def cost_of(domain: str, record: Record, resolve: Resolve) -> Cost:
     return cost
 
 
-async def _walk(domain: str, record: Record, resolve: Resolve, cost: Cost, path: tuple[str, ...]) -> str:
-    for term in record.terms:
-        if cost.lookups >= COUNTED:
-            return "none"
-        if term.network is not None and term.qualifier == "+":
-            cost.networks.append(term.network)
-        if term.mechanism not in _QUERYING:
-            continue
-        cost.lookups += 1
+class _Walk:
+    """A walk over the tree of one record, adding up in ``cost``."""
+
+    def __init__(self, resolve: Resolve, cost: Cost, addresses: bool) -> None:
+        self._resolve = resolve
+        self._cost = cost
+        self._addresses = addresses
+
+    async def record(self, domain: str, record: Record, path: tuple[str, ...]) -> tuple[str, AddressSet]:
+        """How the record ends, and for which addresses it says pass: those that match a passing term and none before
+        it (RFC 7208 §4.6.2)."""
+        cost = self._cost
+        decided = passing = _NOBODY
+        for term in record.terms:
+            if cost.lookups >= COUNTED:
+                return "none", passing
+            matching = await self._term(domain, term, path)
+            if term.qualifier == "+":
+                passing |= matching - decided
+            decided |= matching
+        if record.all is not None:
+            return f"{record.all}all", passing
+        if record.redirect and cost.lookups < COUNTED:
+            cost.lookups += 1
+            end, matching = await self._enter("redirect", record.redirect, path)
+            return end, passing | (matching - decided)
+        return "none", passing
+
+    async def _term(self, domain: str, term: Term, path: tuple[str, ...]) -> AddressSet:
+        """The addresses that match one term, as far as they are known."""
+        if term.network is not None:
+            return AddressSet.of((term.network,))
+        if term.mechanism == "all":
+            return EVERYTHING
+        self._cost.lookups += 1
         if term.mechanism == "include":
-            before = len(cost.networks)
-            await _enter("include", term.domain, resolve, cost, path)
-            if term.qualifier != "+":
-                del cost.networks[before:]
-        elif not term.has_macros and term.mechanism != "ptr":
-            await _look_up(term.mechanism, term.domain or domain, resolve, cost)
-    if record.all is not None:
-        return f"{record.all}all"
-    if record.redirect and cost.lookups < COUNTED:
-        cost.lookups += 1
-        return await _enter("redirect", record.redirect, resolve, cost, path)
-    return "none"
+            return (await self._enter("include", term.domain, path))[1]
+        if term.has_macros or term.mechanism == "ptr":
+            self._cost.open_ended = True
+            return _NOBODY
+        return await self._look_up(term, term.domain or domain)
 
+    async def _enter(self, how: str, target: str, path: tuple[str, ...]) -> tuple[str, AddressSet]:
+        """Go on in another name's record."""
+        cost = self._cost
+        if "%" in target:
+            cost.per_sender = cost.open_ended = True
+            return "none", _NOBODY
+        cost.names.add(target)
+        if target in path:
+            cost.endless = True
+            cost.fault(f"{how} of {printable(target, 100)} leads back to itself")
+            return "none", _NOBODY
+        answer = await self._resolve(target, "TXT")
+        if not answer.records:
+            cost.voids += 1
+        found = records_of(answer.records)
+        if len(found) != 1:
+            cost.fault(f"{how} of {printable(target, 100)}, which has {'no SPF record' if not found else 'several'}")
+            return "none", _NOBODY
+        try:
+            record = parse(found[0])
+        except SPFSyntaxError as error:
+            cost.fault(f"{how} of {printable(target, 100)}: {error}")
+            return "none", _NOBODY
+        return await self.record(target, record, (*path, target))
 
-async def _enter(how: str, target: str, resolve: Resolve, cost: Cost, path: tuple[str, ...]) -> str:
-    """Go on in another name's record."""
-    if "%" in target:
-        cost.per_sender = True
-        return "none"
-    if target in path:
-        cost.endless = True
-        cost.fault(f"{how} of {printable(target, 100)} leads back to itself")
-        return "none"
-    answer = await resolve(target, "TXT")
-    if not answer.records:
-        cost.voids += 1
-    found = records_of(answer.records)
-    if len(found) != 1:
-        cost.fault(f"{how} of {printable(target, 100)}, which has {'no SPF record' if not found else 'several'}")
-        return "none"
-    try:
-        record = parse(found[0])
-    except SPFSyntaxError as error:
-        cost.fault(f"{how} of {printable(target, 100)}: {error}")
-        return "none"
-    return await _walk(target, record, resolve, cost, (*path, target))
+    async def _look_up(self, term: Term, name: str) -> AddressSet:
+        """Count an empty answer. ``a`` asks for one kind of address, depending on the sender: only an answer that is
+        empty for both kinds is sure to be empty."""
+        cost = self._cost
+        hosts = [name]
+        if term.mechanism == "mx":
+            answer = await self._resolve(name, "MX")
+            if len(answer.records) > MX_LIMIT:
+                cost.fault(f"mx of {printable(name, 100)}, which has more than {MX_LIMIT} hosts")
+            hosts = [record.split()[-1].removesuffix(".") for record in answer.records[:MX_LIMIT]]
+        else:
+            answer = await self._resolve(name, "A")
+            if term.mechanism == "a" and answer.exists and not answer.records:
+                answer = await self._resolve(name, "AAAA")
+        if not answer.records:
+            cost.voids += 1
+            return _NOBODY
+        if term.mechanism == "exists":  # of a name that is the same for every message
+            return EVERYTHING
+        return await self._of_hosts([host for host in hosts if host], term.lengths) if self._addresses else _NOBODY
 
-
-async def _look_up(mechanism: str, name: str, resolve: Resolve, cost: Cost) -> None:
-    """Count an empty answer. ``a`` asks for one kind of address, depending on the sender: only an answer that is empty
-    for both kinds is sure to be empty."""
-    if mechanism == "mx":
-        answer = await resolve(name, "MX")
-        if len(answer.records) > MX_LIMIT:
-            cost.fault(f"mx of {printable(name, 100)}, which has more than {MX_LIMIT} hosts")
-    else:
-        answer = await resolve(name, "A")
-        if mechanism == "a" and answer.exists and not answer.records:
-            answer = await resolve(name, "AAAA")
-    if not answer.records:
-        cost.voids += 1
+    async def _of_hosts(self, hosts: Sequence[str], lengths: tuple[int, int]) -> AddressSet:
+        try:
+            answers = await asyncio.gather(*(self._resolve(host, kind) for host in hosts for kind in ("A", "AAAA")))
+        except Unmeasured as reason:
+            self._cost.passing_unknown = reason
+            return _NOBODY
+        found = [address for answer in answers for text in answer.records if (address := literal(text)) is not None]
+        return AddressSet.of(
+            ipaddress.ip_network((address, lengths[0] if address.version == 4 else lengths[1]), strict=False)
+            for address in found
+        )

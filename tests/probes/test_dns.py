@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from probes.dkim import CONTROL, KEYS
 from probes.dns import METRICS, DNSProbe
 from probes.model import Cause, Endpoint, Measurement, Probe
 from tests.probes import certificates as zoo
@@ -110,6 +111,7 @@ async def test_a_good_domain() -> None:
         "spf.answer_bytes": 12 + 9 + 58,
         "spf.lookups": 2,
         "spf.void_lookups": 0,
+        "spf.includes": ("_spf.platform.example",),
         "spf.all": "-all",
         "dmarc.present": True,
         "dmarc.policy": "reject",
@@ -128,6 +130,12 @@ async def test_a_good_domain() -> None:
         "dkim.selectors": ("s1", "s2"),
         "dkim.key_type": "rsa",
         "dkim.key_bits": 2048,
+        "dkim.keys": ("s1: rsa 2048", "s2: ed25519 256"),
+        "dkim.testing": (),
+        "dkim.revoked": (),
+        "dkim.hashes": ("any",),
+        "dkim.services": ("*",),
+        "dkim.evidence": True,
     }
     assert found["dkim.selectors"].detail == "gone: no record"
 
@@ -147,6 +155,7 @@ async def test_a_domain_with_nothing() -> None:
         "spf.answer_bytes": absent,
         "spf.lookups": absent,
         "spf.void_lookups": absent,
+        "spf.includes": absent,
         "spf.all": "absent",
         "dmarc.present": False,
         "dmarc.policy": "absent",
@@ -165,6 +174,12 @@ async def test_a_domain_with_nothing() -> None:
         "dkim.selectors": (),
         "dkim.key_type": absent,
         "dkim.key_bits": absent,
+        "dkim.keys": absent,
+        "dkim.testing": absent,
+        "dkim.revoked": (),
+        "dkim.hashes": absent,
+        "dkim.services": absent,
+        "dkim.evidence": absent,
     }
 
 
@@ -173,9 +188,13 @@ async def test_a_domain_with_nothing() -> None:
     [("SERVFAIL", Cause.DNS_SERVFAIL), ("REFUSED", Cause.DNS_SERVFAIL), ("SILENT", Cause.DNS_TIMEOUT)],
 )
 async def test_a_fault_is_never_a_fact(fault: str, cause: Cause) -> None:
-    zone: Zone = {name: {"FAULT": [fault]} for name in (*good(), "_dmarc.example")}
+    below = ("_dmarc.example", "_domainkey.shop.example", f"{CONTROL}.shop.example")
+    zone: Zone = {name: {"FAULT": [fault]} for name in (*good(), *below)}
     found, _ = await probe_zone(zone, selectors=("s1",))
     assert {each.cause for each in found.values()} == {cause}
+
+
+OF_THE_TREE = {"spf.valid", "spf.error", "spf.lookups", "spf.void_lookups", "spf.includes", "spf.all"}
 
 
 @pytest.mark.parametrize(
@@ -183,8 +202,8 @@ async def test_a_fault_is_never_a_fact(fault: str, cause: Cause) -> None:
     [
         ("shop.example", "MX", {"dns.mx_hosts", "dns.mx_null", "dns.addresses_ipv6", "mta_sts.covers_mx"}),
         ("shop.example", "TXT", {key for key in (metric.key for metric in METRICS) if key.startswith("spf.")}),
-        ("_spf.platform.example", "TXT", {"spf.valid", "spf.error", "spf.lookups", "spf.void_lookups", "spf.all"}),
-        ("out.platform.example", "A", {"spf.valid", "spf.error", "spf.lookups", "spf.void_lookups", "spf.all"}),
+        ("_spf.platform.example", "TXT", OF_THE_TREE),
+        ("out.platform.example", "A", OF_THE_TREE),
         ("_dmarc.shop.example", "TXT", {key for key in (metric.key for metric in METRICS) if key.startswith("dmarc.")}),
         ("_dmarc.in.reports.test", "TXT", {"dmarc.reports_authorised"}),
         ("shop.example._report._dmarc.in.reports.test", "TXT", {"dmarc.reports_authorised"}),
@@ -193,7 +212,8 @@ async def test_a_fault_is_never_a_fact(fault: str, cause: Cause) -> None:
         ("mta-sts.shop.example", "A", {"mta_sts.mode", "mta_sts.max_age", "mta_sts.covers_mx"}),
         ("_smtp._tls.shop.example", "TXT", {"tls_rpt.present"}),
         ("shop.example", "CAA", {"caa.present"}),
-        ("s1._domainkey.shop.example", "TXT", {"dkim.selectors", "dkim.key_type", "dkim.key_bits"}),
+        ("s1._domainkey.shop.example", "TXT", set(KEYS)),
+        ("_domainkey.shop.example", "TXT", set()),  # a key is evidence enough
         ("mx2.shop.example", "AAAA", set()),
         ("mx1.shop.example", "AAAA", {"dns.addresses_ipv6"}),
     ],
@@ -308,9 +328,23 @@ async def test_what_an_include_costs_the_customer() -> None:
         "spf.void_lookups": 0,
         "spf.include_lookups": 2,
         "spf.include_addresses": 256,
+        "spf.include_networks_ipv6": 0,
+        "spf.includes": (),
     }
     assert found["dkim.selectors"].value == ()
     assert not [question for question in asked.questions if question[1] in ("MX", "CAA")]
+    zone = {**good(), "out.platform.example": {"A": ["203.0.113.9"], "AAAA": ["2001:db8::1", "2001:db8:0:1::1"]}}
+    found, _ = await probe_zone(zone, role="sending", domain="_spf.platform.example")
+    assert (found["spf.include_addresses"].value, found["spf.include_networks_ipv6"].value) == (257, 2)
+    zone["_spf.platform.example"] = {"TXT": [txt("v=spf1 exists:%{i}._s.platform.example ip4:192.0.2.1 -all")]}
+    found, _ = await probe_zone(zone, role="sending", domain="_spf.platform.example")
+    assert found["spf.include_lookups"].value == 2
+    assert found["spf.include_addresses"].cause is found["spf.include_networks_ipv6"].cause is Cause.NOT_APPLICABLE
+    zone["_spf.platform.example"] = {"TXT": [txt("v=spf1 a:out.platform.example -all")]}
+    zone["out.platform.example"] = {"A": ["203.0.113.9"], "FAULT/AAAA": ["SERVFAIL"]}
+    found, _ = await probe_zone(zone, role="sending", domain="_spf.platform.example")
+    assert (found["spf.valid"].value, found["spf.include_lookups"].value) == (True, 2)
+    assert found["spf.include_addresses"].cause is Cause.DNS_SERVFAIL
     found, _ = await probe_zone(
         {"_spf.platform.example": {"A": ["192.0.2.1"]}}, role="sending", domain="_spf.platform.example"
     )
@@ -517,6 +551,51 @@ async def test_the_shortest_rsa_key_counts() -> None:
     assert (found["dkim.key_type"].value, found["dkim.key_bits"].value) == ("rsa", 1024)
     found, _ = await probe_zone(zone, selectors=("s2",))
     assert (found["dkim.key_type"].value, found["dkim.key_bits"].value) == ("ed25519", 256)
+
+
+async def test_what_the_keys_say_of_themselves() -> None:
+    zone = good()
+    ed25519 = base64.b64encode(bytes(32)).decode()
+    zone["s3._domainkey.shop.example"] = {"TXT": [txt(f"k=ed25519; t = S : y; h=sha256; s=email; p={ed25519}")]}
+    zone["s4._domainkey.shop.example"] = {"TXT": [txt(f"v=DKIM1; k=ed25519; h=sha1:sha256; s=email:*; p={ed25519}")]}
+    zone["s5._domainkey.shop.example"] = {"TXT": [txt("v=DKIM1; p=")]}
+    found, _ = await probe_zone(zone, selectors=("s3", "s4", "s5"))
+    assert values(found, "dkim.") == {
+        "dkim.selectors": ("s3", "s4"),
+        "dkim.key_type": "ed25519",
+        "dkim.key_bits": 256,
+        "dkim.keys": ("s3: ed25519 256", "s4: ed25519 256"),
+        "dkim.testing": ("s3",),
+        "dkim.revoked": ("s5",),
+        "dkim.hashes": ("sha1", "sha256"),
+        "dkim.services": ("*", "email"),
+        "dkim.evidence": True,
+    }
+
+
+async def evidence(zone: Zone, *selectors: str) -> Measurement:
+    found, _ = await probe_zone({"shop.example": {"MX": ["0 ."]}, **zone}, selectors=selectors)
+    return found["dkim.evidence"]
+
+
+async def test_evidence_of_keys() -> None:
+    below: Zone = {"x17._domainkey.shop.example": {"TXT": [txt("v=DKIM1; p=")]}}
+    assert (await evidence(below)).value is True  # at a selector that nobody named
+    assert (await evidence(below, "x17")).detail == "a key at x17"  # one that was revoked is evidence too
+    # A name server that answers NXDOMAIN for a name with others below it (against RFC 8020) hides keys.
+    assert (await evidence({})).cause is Cause.NOT_APPLICABLE
+    # Every name exists, by a wildcard or because the zone's signer says so of every name (RFC 9824).
+    everything: Zone = {"_domainkey.shop.example": {}, f"{CONTROL}.shop.example": {}}
+    assert (await evidence(everything)).cause is Cause.NOT_APPLICABLE
+    assert (await evidence({**everything, **below}, "x17")).value is True
+
+
+@pytest.mark.parametrize(("fault", "cause"), [("SERVFAIL", Cause.DNS_SERVFAIL), ("SILENT", Cause.DNS_TIMEOUT)])
+async def test_evidence_of_keys_needs_both_answers(fault: str, cause: Cause) -> None:
+    below: Zone = {"x17._domainkey.shop.example": {"TXT": [txt("v=DKIM1; p=")]}}
+    assert (await evidence({**below, "_domainkey.shop.example": {"FAULT": [fault]}})).cause is cause
+    assert (await evidence({**below, f"{CONTROL}.shop.example": {"FAULT": [fault]}})).cause is cause
+    assert (await evidence({**below, "gone._domainkey.shop.example": {"FAULT": [fault]}}, "gone")).value is True
 
 
 async def test_without_selectors_nothing_is_claimed() -> None:

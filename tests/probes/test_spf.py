@@ -28,8 +28,8 @@ def test_a_record_with_everything() -> None:
     )
     assert record.terms == (
         Term("+", "a"),
-        Term("+", "a", "mail.example.com"),
-        Term("+", "mx"),
+        Term("+", "a", "mail.example.com", lengths=(28, 128)),
+        Term("+", "mx", lengths=(24, 64)),
         Term("+", "mx", "example.org"),
         Term("-", "ptr"),
         Term("+", "ptr", "example.com"),
@@ -38,7 +38,7 @@ def test_a_record_with_everything() -> None:
         Term("~", "ip6", network=ipaddress.IPv6Network("2001:db8::/32")),
         Term("?", "include", "_spf.example.com"),
         Term("+", "exists", "%{ir}.%{l1r+-}._spf.%{d}"),
-        Term("+", "a", "%{d}"),
+        Term("+", "a", "%{d}", lengths=(24, 128)),
         Term("-", "all"),
     )
     assert record.all == "-"
@@ -94,7 +94,7 @@ async def cost(zone: dict[tuple[str, str], Any], domain: str = "d.example") -> C
             raise found
         return SimpleNamespace(exists=found is not None, records=tuple(found or ()))
 
-    return await cost_of(domain, parse(zone[domain, "TXT"][0]), resolve)
+    return await cost_of(domain, parse(zone[domain, "TXT"][0]), resolve, addresses=True)
 
 
 async def test_lookups_of_the_whole_tree_are_counted() -> None:
@@ -112,7 +112,9 @@ async def test_lookups_of_the_whole_tree_are_counted() -> None:
     assert found.voids == 0
     assert found.all == "~all"
     assert found.error == ""
-    assert found.addresses == 2**32
+    assert found.passing.ipv4_addresses == 2**32
+    assert found.open_ended
+    assert found.names == {"one.example", "two.example", "three.example"}
 
 
 async def test_redirect_decides_the_end() -> None:
@@ -132,7 +134,66 @@ async def test_only_what_passes_is_authorised() -> None:
         ("bad.example", "TXT"): ["v=spf1 ip4:203.0.113.0/24 -all"],
         ("good.example", "TXT"): ["v=spf1 ip4:192.0.2.2 ip6:2001:db8::/64 ip4:192.0.2.128/31 -all"],
     }
-    assert (await cost(zone)).addresses == 6
+    found = await cost(zone)
+    assert found.passing.ipv4_addresses == 6
+    assert found.passing.ipv6_networks == 1
+    assert not found.open_ended
+
+
+async def addresses(record: str, **more: list[str]) -> tuple[int, int]:
+    """IPv4 addresses and IPv6 networks that pass. ``more``: such as ``a_mx1=[…]`` for the A records of mx1.example."""
+    zone: dict[tuple[str, str], Any] = {("d.example", "TXT"): [record]}
+    for key, records in more.items():
+        kind, _, name = key.partition("_")
+        zone[f"{name}.example", kind.upper()] = records
+    found = await cost(zone)
+    assert found.error == ""
+    return found.passing.ipv4_addresses, found.passing.ipv6_networks
+
+
+async def test_each_address_is_counted_once() -> None:
+    assert await addresses("v=spf1 ip4:192.0.2.0/24 ip4:192.0.2.128/25 ip4:192.0.3.0 ip4:192.0.2.255/31 -all") == (
+        257,
+        0,
+    )
+    assert await addresses("v=spf1 ip6:2001:db8::/63 ip6:2001:db8:0:1::5 ip6:2001:db8:0:2::5/126 -all") == (0, 3)
+    assert await addresses("v=spf1 ip4:10.0.0.0/8 +all") == (2**32, 2**64)
+    assert await addresses("v=spf1 -all ip4:10.0.0.0/8") == (0, 0)
+
+
+async def test_an_earlier_term_decides() -> None:
+    assert await addresses("v=spf1 -ip4:192.0.2.0/25 ip4:192.0.2.0/24 -all") == (128, 0)
+    assert await addresses("v=spf1 ip4:192.0.2.0/24 -ip4:192.0.2.0/25 -all") == (256, 0)
+    assert await addresses("v=spf1 ~ip4:192.0.2.64/26 ~ip6:2001:db8::/64 +all") == (2**32 - 64, 2**64 - 1)
+    # An include matches only where its record says pass; its own -all ends nothing.
+    inner = ["v=spf1 -ip4:192.0.2.0/25 ip4:192.0.2.0/24 -all"]
+    assert await addresses("v=spf1 include:i.example ip4:192.0.2.0/28 -all", txt_i=inner) == (144, 0)
+    assert await addresses("v=spf1 -include:i.example ip4:192.0.2.0/24 -all", txt_i=inner) == (128, 0)
+    assert await addresses("v=spf1 ip4:192.0.2.0/28 redirect=i.example", txt_i=inner) == (144, 0)
+    assert await addresses("v=spf1 include:i.example -all", txt_i=["v=spf1 +all"]) == (2**32, 2**64)
+
+
+async def test_hosts_count_with_their_prefixes() -> None:
+    hosts = {"a_h": ["192.0.2.1", "192.0.2.77"], "aaaa_h": ["2001:db8::1"]}
+    assert await addresses("v=spf1 a:h.example -all", **hosts) == (2, 1)
+    assert await addresses("v=spf1 a:h.example/24//56 -all", **hosts) == (256, 256)
+    assert await addresses("v=spf1 mx:m.example/26 -all", mx_m=["10 h.example.", "20 h.example."], **hosts) == (128, 1)
+    assert await addresses("v=spf1 exists:h.example -all", **hosts) == (2**32, 2**64)
+    assert await addresses("v=spf1 exists:no.example a:no.example ip4:192.0.2.1 -all") == (1, 0)
+
+
+async def test_what_cannot_be_counted() -> None:
+    for term in ("ptr", "exists:%{i}.example.com", "a:%{d}", "-ptr:example.com"):
+        assert (await cost({("d.example", "TXT"): [f"v=spf1 {term} ip4:192.0.2.1 -all"]})).open_ended, term
+    silent = Unmeasured(Cause.DNS_TIMEOUT, "AAAA h.example: no answer")
+    zone: dict[tuple[str, str], Any] = {
+        ("d.example", "TXT"): ["v=spf1 a:h.example -all"],
+        ("h.example", "A"): ["192.0.2.1"],
+        ("h.example", "AAAA"): silent,
+    }
+    found = await cost(zone)
+    assert found.passing_unknown is silent
+    assert (found.unknown, found.error, found.lookups) == (None, "", 1)
 
 
 async def test_empty_answers_are_counted() -> None:
