@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from mailrubric.cli import options
-from mailrubric.cli.terminal import Usage, print_json, print_table, print_title, say
+from mailrubric.cli.terminal import Failure, Usage, print_json, print_table, print_title, say
 from probes.model import ROLES, WEB_ROLES, Role
 
 if TYPE_CHECKING:
     from probes.model import Endpoint, Probe, Report
+    from probes.network import Options
 
 NOTHING_MEASURED = 3
 _FAMILIES: tuple[frozenset[Role], ...] = (
@@ -124,6 +125,25 @@ def probe(
             "--ehlo", metavar="NAME", help="Name said in EHLO. Default: this machine's name.", show_default=False
         ),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="DIR",
+            help="Also keep all that was sent and received, one file an endpoint. Never overwrites.",
+            show_default=False,
+        ),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay",
+            metavar="DIR",
+            help="Run the probes over the recordings in DIR instead of over the network. What they ask for and the "
+            "recordings do not hold stays unknown.",
+            show_default=False,
+        ),
+    ] = None,
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:
@@ -147,6 +167,8 @@ def probe(
             resolver=resolver,
             ca=ca,
             ehlo=ehlo,
+            record=record,
+            replay=replay,
             workspace=workspace,
             json=json,
         )
@@ -169,12 +191,23 @@ def answer(
     resolver: str | None,
     ca: Path | None,
     ehlo: str | None,
+    record: Path | None,
+    replay: Path | None,
     workspace: Path | None,
     json: bool,
 ) -> int:
     """What ``probe`` does, as an exit code."""
     from mailrubric.cli import network
 
+    if replay is not None:
+        here = (concurrency, deadline, depth, skip_fresh, resolver, ehlo, record)
+        if allow_private or any(each is not None for each in here):
+            raise Usage(
+                "--replay runs as the recording did: --record, --concurrency, --deadline, --depth, --skip-fresh, "
+                "--resolver, --ehlo and --allow-private don't go with it"
+            )
+        if not replay.is_dir():
+            raise Usage(f"--replay: there is no folder {replay}")
     roles = _roles(role or ())
     chosen = _probes(probe or ())
     if target is not None:
@@ -186,9 +219,9 @@ def answer(
         settings = network.options(
             workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline, depth=depth
         )
-        from probes.runner import answered, probe_endpoint, report_to_json
+        from probes.runner import answered, report_to_json
 
-        report = asyncio.run(probe_endpoint(endpoint, options=settings, probes=chosen))
+        report = _report(endpoint, settings, chosen, record, replay)
         if json:
             document = report_to_json(report)
             document.pop("version")
@@ -211,8 +244,37 @@ def answer(
         settings=lambda: network.options(
             workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline, depth=depth
         ),
+        record=record,
+        replay=replay,
         as_json=json,
     )
+
+
+def _report(
+    endpoint: Endpoint, settings: Options, probes: Sequence[Probe] | None, record: Path | None, replay: Path | None
+) -> Report:
+    """The report on one endpoint, from the network or from a recording."""
+    from probes.runner import probe_endpoint
+
+    if record is None and replay is None:
+        return asyncio.run(probe_endpoint(endpoint, options=settings, probes=probes))
+    from probes import recording
+
+    name = recording.file_name(endpoint)
+    try:
+        if replay is None:
+            assert record is not None
+            if (record / name).exists():
+                raise Failure(f"{record / name} exists already and is left as it is", 1)
+            settings = dataclasses.replace(settings, record_to=str(record))
+            return asyncio.run(probe_endpoint(endpoint, options=settings, probes=probes))
+        from probes import replay as player
+
+        if not (replay / name).is_file():
+            raise Failure(f"{replay} holds no recording of {endpoint.key}: there is no {name}", 1)
+        return player.replay(recording.read(replay / name), endpoint=endpoint, probes=probes, ca_file=settings.ca_file)
+    except recording.RecordingError as error:
+        raise Failure(str(error), 1) from None
 
 
 def _roles(names: Sequence[str]) -> tuple[Role, ...]:
@@ -260,7 +322,8 @@ def _show(report: Report) -> None:
 
     for each in (report, *report.also):
         where = f" at {each.address}" if each.address else ""
-        print_title(f"{each.endpoint.key}{where}, {each.started}, {each.duration_ms:.0f} ms")
+        mark = ", replayed" if "replayed" in each.versions else ""
+        print_title(f"{each.endpoint.key}{where}, {each.started}, {each.duration_ms:.0f} ms{mark}")
         # Connections run side by side; each is read as a conversation of its own, and the times say what overlapped.
         for number in sorted({step.connection for step in each.transcript}):
             if number:

@@ -65,6 +65,8 @@ def answer(
     concurrency: int | None,
     skip_fresh: float | None,
     settings: Callable[[], Options],
+    record: Path | None = None,
+    replay: Path | None = None,
     as_json: bool,
 ) -> int:
     """Probe and summarise; gives the exit code."""
@@ -83,6 +85,8 @@ def answer(
         probes=probes,
         concurrency=concurrency,
         skip_fresh=skip_fresh,
+        record=record,
+        replay=replay,
     )
     if as_json:
         print_json(outcome_json(outcome))
@@ -103,16 +107,63 @@ def run(
     probes: Sequence[Probe] | None = None,
     concurrency: int | None = None,
     skip_fresh: float | None = None,
+    record: Path | None = None,
+    replay: Path | None = None,
 ) -> Outcome:
-    """Probe vendors into the workspace's store, with progress on stderr. ``skip_fresh`` in hours."""
+    """Probe vendors into the workspace's store, with progress on stderr. ``skip_fresh`` in hours. ``record``: folder
+    that recordings go to. ``replay``: folder that they come from, instead of the network."""
     jobs = plan(catalogue, vendors, roles=roles or None)
     if probes is not None:
         jobs = [job for job in jobs if any(job.endpoint.role in each.roles for each in probes)]
     fresh = None if skip_fresh is None else datetime.timedelta(hours=skip_fresh)
+    if record is not None:
+        options = dataclasses.replace(options, record_to=str(record))
+        _refuse_overwriting(jobs, record)
     with store_of(place) as store:
-        summary, events, fault = _run(jobs, options, store, probes, concurrency or place.settings.concurrency, fresh)
+        if replay is not None:
+            summary, events, fault = _replay(jobs, replay, options, store, probes)
+        else:
+            at_once = concurrency or place.settings.concurrency
+            summary, events, fault = _run(jobs, options, store, probes, at_once, fresh)
     names = {vendor: catalogue.vendors[vendor].name for vendor in vendors}
     return Outcome(summary, tuple(events), names, store_words(place), fault)
+
+
+def _refuse_overwriting(jobs: Sequence[Job], folder: Path) -> None:
+    from mailrubric.replaying import recorded
+
+    there = recorded(jobs, folder)
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise Failure(
+            f"{folder} holds a recording of {there[0].endpoint.key}{more} already: nothing is overwritten; "
+            "record into another folder",
+            1,
+        )
+
+
+def _replay(
+    jobs: Sequence[Job], folder: Path, options: Options, store: Store, probes: Sequence[Probe] | None
+) -> tuple[Summary, list[Progress], str]:
+    from mailrubric.replaying import recorded, replay_vendors
+
+    there = recorded(jobs, folder)
+    if not there:
+        raise Failure(f"{folder} holds no recording of any of these {len(jobs)} endpoints", 1)
+    if len(there) < len(jobs):
+        complain(f"{len(jobs) - len(there)} of {len(jobs)} endpoints have no recording and are left out")
+    events: list[Progress] = []
+    try:
+        with _progress(len(there)) as tell:
+
+            def heard(event: Progress) -> None:
+                events.append(event)
+                tell(event)
+
+            summary = replay_vendors(there, folder, store=store, progress=heard, probes=probes, ca_file=options.ca_file)
+        return summary, events, ""
+    except StoreFailure as failure:
+        return failure.summary, events, str(failure)
 
 
 def _run(
