@@ -1,7 +1,7 @@
 """The questions that are put to a server of one's own, one after the other, and what their answers mean.
 
 Recipients in domains of others are named (those that RFC 2606 reserves) and given up again; a message is sent to the
-user's own mailbox alone. Each question is asked on sessions of its own, so that a fault of one costs the others nothing.
+user's own mailbox alone. Each question is asked on sessions of its own, so that a fault of one costs no other anything.
 """
 
 from __future__ import annotations
@@ -188,34 +188,32 @@ class _Examination:
     async def relaying(self) -> list[Measurement]:
         """RCPT with strangers' addresses, from nobody and from somebody who claims to be one of the domain's own."""
         key = "own_server.open_relay"
-        refusals: list[Reply] = []
+        refusals: list[Reply] = []  # of strangers as such, and of senders
         relayed: list[str] = []
-        begun = False
-        last: Reply | None = None
+        put_off: Reply | None = None
         for sender in ("<>", f"<{envelope.LOCAL_PART}@{self.domain}>", f"<{envelope.LOCAL_PART}@example.net>"):
             mail = f"MAIL FROM:{sender}"
-            last = await self.sessions.attempt(functools.partial(Session.begin, mail=mail))
-            if not last.positive:
-                refusals.append(last)
+            begun = await self.sessions.attempt(functools.partial(Session.begin, mail=mail))
+            if not begun.positive:
+                refusals.append(begun)
                 continue
-            begun = True
             for form in _RELAY_FORMS:
                 reply = await self._name(form.text, mail)
-                if not reply.positive:
-                    refusals.append(reply)
-                elif not form.control or not (await self._name(form.control, mail)).positive:
+                if reply.positive and not (form.control and (await self._name(form.control, mail)).positive):
                     relayed.append(f"{form.name} from {sender}: {reply}")
+                elif not reply.positive and not form.control:
+                    refusals.append(reply)
+                if reply.code < 500 and not reply.positive:
+                    put_off = reply
         if relayed:
             return [Measurement(key, True, detail=f"for {self.sessions.own_address}: {'; '.join(relayed)}")]
-        for reply in refusals:
-            if reply.code < 500:
-                raise refusal(reply, "a recipient elsewhere")
-        if not begun and last is not None and not all(wants_login(reply) for reply in refusals):
-            raise refusal(last, "senders")
+        for refused in (put_off, *refusals):
+            if refused is not None and refused.code < 500:
+                raise refusal(refused, "a recipient elsewhere")
         if not all(wants_login(reply) or _SPEAKS_OF_RELAYING.search(reply.text) for reply in refusals):
-            # It may be us or everybody who is refused. Only a recipient that is taken shows that it is the stranger.
+            # It may be us, or everybody, who is refused. Only a recipient that is taken shows that it is the stranger.
             await envelope.recipient_taken(self.sessions, self.sessions.recipient)
-        return [Measurement(key, False, detail=str(refusals[0]) if refusals else "")]
+        return [Measurement(key, False, detail=str(refusals[0]))]
 
     async def _name(self, form: str, mail: str) -> Reply:
         user, _, away = STRANGER.partition("@")

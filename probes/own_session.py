@@ -28,12 +28,16 @@ T = TypeVar("T")
 ERRORS_OF_A_SESSION = 8
 """After so many refused commands we begin another session ourselves: Postfix slows down after 10."""
 
+RESETS_OF_A_SESSION = 5
+"""The same for RSET: Exim bears 10 commands that lead to no message, and EHLO counts."""
+
 REPLIES_TOO_MANY = 50
 """After so many replies that were not asked for nobody listens any longer."""
 
 _ENDS = frozenset({Cause.CONNECTION_RESET, Cause.THROTTLED})
 """Causes by which a session ends where the next one may go on."""
 
+_TLS_BROKE = frozenset({Cause.TLS_ALERT, Cause.TLS_HANDSHAKE_ERROR})
 _SPEAKS_OF_LOGIN = re.compile(r"\bauth|\blog ?in\b", re.IGNORECASE)
 
 
@@ -65,13 +69,16 @@ class _OwnDialogue(SMTPDialogue):
 
 
 class Session:
-    """One session that is greeted, under TLS where TLS is offered. ``offered``: the extensions of the last EHLO.
-    ``errors``: how many replies refused something so far. ``recipients``: how many the transaction has; whoever adds
-    one counts it."""
+    """One session that is greeted, under TLS where TLS is offered.
+
+    ``offered``: the extensions of the last EHLO. ``errors``, ``resets``: how many replies refused something, and how
+    many transactions were given up. ``recipients``: how many the transaction has; whoever adds one counts it.
+    """
 
     def __init__(self, dialogue: SMTPDialogue, offered: Capabilities) -> None:
         self.offered = offered
         self.errors = 0
+        self.resets = 0
         self.commands = 0
         self.recipients = 0
         self.over = False
@@ -104,7 +111,12 @@ class Session:
         return replies
 
     async def _reply(self) -> Reply:
-        reply = await self._dialogue.reply()
+        try:
+            reply = await self._dialogue.reply()
+        except Unmeasured as problem:
+            if problem.cause in _TLS_BROKE:  # Exim's last words come in plain text, for one
+                raise Unmeasured(Cause.CONNECTION_RESET, f"TLS broke off: {problem.detail}") from None
+            raise
         if reply.code == 421:
             self.over = True
             raise Unmeasured(Cause.THROTTLED, str(reply))
@@ -112,10 +124,13 @@ class Session:
         return reply
 
     async def in_step(self) -> None:
-        """Raise ``protocol_error`` when something has come that was not asked for."""
+        """Raise ``protocol_error`` when something has come that was not asked for; ``throttled`` when it is the 421 by
+        which a server ends a session of its own accord (RFC 5321 §3.8)."""
         extra = await leftover_bytes(self._connection)
         if extra:
             self.over = True
+            if extra.startswith(b"421"):
+                raise Unmeasured(Cause.THROTTLED, str(await self._connection.read_reply()))
             raise Unmeasured(Cause.PROTOCOL_ERROR, f"the server says more than it was asked: {quoted(extra, 100)}")
 
     async def begin(self, mail: str | bytes, *, keep: bool = False) -> Reply:
@@ -136,9 +151,10 @@ class Session:
         reply = await self.ask("RSET")
         self._transaction = None
         self.recipients = 0
+        self.resets += 1
         if reply.code != 250:
-            self.over = True
-            raise Unmeasured(Cause.PROTOCOL_ERROR, f"the reply to RSET is not 250: {reply}")
+            cause = Cause.THROTTLED if reply.code >= 400 else Cause.PROTOCOL_ERROR
+            raise Unmeasured(cause, f"the reply to RSET is not 250: {reply}")
 
     async def begin_data(self, mail: str) -> None:
         """Begin a message to the user's own recipient and to nobody else, up to where its text is due. ``mail``: the
@@ -266,7 +282,12 @@ class Sessions:
     async def session(self) -> Session:
         """A session in which something can be asked: the current one while the server can be expected to bear it."""
         current = self._current
-        if current is not None and not current.over and current.errors < ERRORS_OF_A_SESSION:
+        if (
+            current is not None
+            and not current.over
+            and current.errors < ERRORS_OF_A_SESSION
+            and current.resets < RESETS_OF_A_SESSION
+        ):
             return current
         return await self.fresh()
 

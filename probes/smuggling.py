@@ -15,7 +15,7 @@ import dataclasses
 from probes.model import Cause, Unmeasured
 from probes.own_session import Session, Sessions
 
-WAIT = 1.0
+WAIT = 0.5
 """Seconds that a reply to an ending gets before the true end is sent. A later one is noticed as one too many."""
 
 BEHIND = b"NOOP mailrubric\r\n"
