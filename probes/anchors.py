@@ -10,7 +10,7 @@ import importlib.util
 import os
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ def anchors_at(*files: str, folder: str | None = None) -> Anchors:
     return Anchors(files, folder, tuple(_state(path) for path in (*files, *([folder] if folder else []))))
 
 
+@functools.cache
 def certifi_bundle() -> str:
     """The path of certifi's trust anchors. Importing certifi for it costs four times as much as reading them."""
     found = importlib.util.find_spec("certifi")
@@ -80,12 +81,10 @@ def system_anchors() -> Anchors:
     folder: str | None = paths.capath
     if not files and folder is None and not {paths.openssl_cafile_env, paths.openssl_capath_env} & set(os.environ):
         files = [path for path in _SYSTEM_FILES if Path(path).is_file()][:1]
-    if folder is not None and not any(_hashed(folder)):
-        folder = None
-    files = [path for path in files if _count_in(Path(path))]
-    if not files and folder is None:
+    found = anchors_at(*files, folder=folder)
+    if not count(found):
         raise Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, "this machine's operating system has no trust store")
-    return anchors_at(*files, folder=folder)
+    return found
 
 
 def _hashed(folder: str) -> Iterator[Path]:
@@ -94,18 +93,14 @@ def _hashed(folder: str) -> Iterator[Path]:
         yield from (Path(entry.path) for entry in entries if _HASHED.fullmatch(entry.name))
 
 
-def _count_in(path: Path) -> int:
-    try:
-        return len(_PEM.findall(path.read_bytes()))
-    except OSError:
-        return 0
-
-
 @functools.lru_cache(maxsize=8)
-def _count(anchors: Anchors) -> int:
-    # The folder of hashed names holds what the file holds; where there is no file, it is all there is.
-    counted = sum(_count_in(Path(path)) for path in anchors.files)
-    return counted or sum(1 for _ in _hashed(anchors.folder or ""))
+def count(anchors: Anchors) -> int:
+    """How many anchors there are; those of the folder when there are none in the files, since it holds the same."""
+    found = 0
+    for path in anchors.files:
+        with contextlib.suppress(OSError):
+            found += len(_PEM.findall(Path(path).read_bytes()))
+    return found or sum(1 for _ in _hashed(anchors.folder or ""))
 
 
 def anchors_of(ca_file: str | None) -> dict[str, Anchors | Unmeasured]:
@@ -131,7 +126,7 @@ def describe_stores(ca_file: str | None) -> str:
         changed = max((mtime for mtime, _ in anchors.state), default=0) / 1e9
         day = datetime.datetime.fromtimestamp(changed, datetime.UTC).date().isoformat()
         version = _certifi_version() if name == "bundled" else ""
-        described.append(f"{name}: {_count(anchors)} anchors{version or f' of {day}'}")
+        described.append(f"{name}: {count(anchors)} anchors{version or f' of {day}'}")
     return "trust stores: " + "; ".join(described)
 
 
@@ -189,12 +184,11 @@ def _certificates_of(anchors: Anchors) -> Mapping[str, tuple[x509.Certificate, .
     return {name: tuple(dict.fromkeys(certificates)) for name, certificates in found.items()}
 
 
-def known_anchors(name: x509.Name, ca_file: str | None) -> list[x509.Certificate]:
-    """The anchors of all stores with this subject."""
+def known_anchors(name: x509.Name, stores: Iterable[Anchors]) -> list[x509.Certificate]:
+    """The anchors of these stores with this subject."""
     found: list[x509.Certificate] = []
-    for anchors in anchors_of(ca_file).values():
-        if not isinstance(anchors, Unmeasured):
-            found += _certificates_of(anchors).get(canonical(name), ())
+    for anchors in stores:
+        found += _certificates_of(anchors).get(canonical(name), ())
     return list(dict.fromkeys(found))
 
 

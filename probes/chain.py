@@ -41,22 +41,11 @@ def trust_error(chain: Sequence[bytes], ca_file: str | None = None, now: datetim
 
     Raises ``Unmeasured(protocol_error)`` when the leaf is no certificate.
     """
-    return _trust_error(certificates(chain), anchors_at(certifi_bundle(), *([ca_file] if ca_file else [])), now)
+    return _trust_error(_certificates(chain), _bundled_and_given(ca_file), now)
 
 
-@quiet
-def trust_errors(
-    chain: Sequence[bytes], ca_file: str | None = None, now: datetime.datetime | None = None
-) -> dict[str, str | Unmeasured]:
-    """The same asked of each store apart, those of ``anchors_of``; why not, for a store that is not there."""
-    served = certificates(chain)
-    errors: dict[str, str | Unmeasured] = {}
-    for name, anchors in anchors_of(ca_file).items():
-        try:
-            errors[name] = anchors if isinstance(anchors, Unmeasured) else _trust_error(served, anchors, now)
-        except Unmeasured as problem:
-            errors[name] = problem
-    return errors
+def _bundled_and_given(ca_file: str | None) -> Anchors:
+    return anchors_at(certifi_bundle(), *([ca_file] if ca_file is not None else []))
 
 
 def _trust_error(served: Sequence[x509.Certificate], anchors: Anchors, now: datetime.datetime | None) -> str:
@@ -97,14 +86,13 @@ def _is_for_servers(leaf: x509.Certificate) -> bool:
     )
 
 
-def certificates(chain: Sequence[bytes]) -> list[x509.Certificate]:
-    """The leaf, and whatever else of the chain can be read: a broken extra certificate is only no help. Raises
-    ``Unmeasured(protocol_error)`` without a readable leaf."""
+def _certificates(chain: Sequence[bytes]) -> list[x509.Certificate]:
+    """The leaf, and whatever else of the chain can be read: a broken extra certificate is only no help."""
     return [certificate for certificate in _loaded(chain) if certificate is not None]
 
 
 def _loaded(chain: Sequence[bytes]) -> list[x509.Certificate | None]:
-    """The same with None in the places of broken ones."""
+    """The chain's certificates, None in the places of broken ones. ``Unmeasured(protocol_error)`` without a leaf."""
     if not chain:
         raise Unmeasured(Cause.PROTOCOL_ERROR, "the server showed no certificate")
     found: list[x509.Certificate | None] = [load(chain[0])]
@@ -142,14 +130,43 @@ class Arrangement:
     answered, or what :func:`probes.der.malformed` lists; without a readable leaf there is no arrangement."""
 
     @quiet
-    def __init__(self, chain: Sequence[bytes], ca_file: str | None = None) -> None:
+    def __init__(
+        self, chain: Sequence[bytes], ca_file: str | None = None, now: datetime.datetime | None = None
+    ) -> None:
         self._places = _loaded(chain)
         self._ca_file = ca_file
+        self._now = now
         self._length = len(chain)
+        self._stores = anchors_of(ca_file)
+        self._errors: dict[Anchors, str | Unmeasured] = {}
         self._known: dict[tuple[x509.Certificate, x509.Certificate], bool] = {}
         self._checks = 0
         self.certificates = [certificate for certificate in self._places if certificate is not None]
         self.leaf = self.certificates[0]
+
+    @quiet
+    def trust_error(self) -> str:
+        """What :func:`trust_error` says of the chain."""
+        error = self._error_by(_bundled_and_given(self._ca_file))
+        if isinstance(error, Unmeasured):
+            raise Unmeasured(error.cause, error.detail)
+        return error
+
+    @quiet
+    def trust_errors(self) -> dict[str, str | Unmeasured]:
+        """The same asked of each store apart (``STORES``); why not, for a store that is not there."""
+        return {
+            name: anchors if isinstance(anchors, Unmeasured) else self._error_by(anchors)
+            for name, anchors in self._stores.items()
+        }
+
+    def _error_by(self, anchors: Anchors) -> str | Unmeasured:
+        if anchors not in self._errors:
+            try:
+                self._errors[anchors] = _trust_error(self.certificates, anchors, self._now)
+            except Unmeasured as problem:
+                self._errors[anchors] = problem
+        return self._errors[anchors]
 
     @quiet
     def in_order(self) -> tuple[bool, str]:
@@ -189,9 +206,11 @@ class Arrangement:
         themselves (CA/Browser Forum Baseline Requirements §6.1.7). Else ``Unmeasured``: the unknown issuer may be a
         root, rightly left out.
         """
+        if "none" in self.trust_errors().values():
+            return True, ""
         above = self._above_leaf()
         for certificate in above:
-            if any(anchor == certificate for anchor in known_anchors(certificate.subject, self._ca_file)):
+            if certificate in known_anchors(certificate.subject, self._anchors()):
                 return True, f"up to the trust anchor {subject_name(certificate)}"
             anchor = self._anchor_above(certificate)
             if anchor is not None:
@@ -225,7 +244,7 @@ class Arrangement:
 
         pair = (certificate, issuer)
         if pair not in self._known:
-            if canonical(certificate.issuer) != canonical(issuer.subject):
+            if not _same_name(certificate.issuer, issuer.subject):
                 self._known[pair] = False
                 return False
             if self._checks >= _MAXIMUM_CHECKS:
@@ -242,10 +261,13 @@ class Arrangement:
         return self._known[pair]
 
     def _anchor_above(self, certificate: x509.Certificate) -> x509.Certificate | None:
-        for anchor in known_anchors(certificate.issuer, self._ca_file):
+        for anchor in known_anchors(certificate.issuer, self._anchors()):
             if self.issued(certificate, anchor):
                 return anchor
         return None
+
+    def _anchors(self) -> list[Anchors]:
+        return [anchors for anchors in self._stores.values() if not isinstance(anchors, Unmeasured)]
 
     def _above_leaf(self) -> list[x509.Certificate]:
         """The leaf, the served certificates that issued it, those that issued these, and so on."""
@@ -263,6 +285,10 @@ class Arrangement:
         if len(self.certificates) < self._length:
             broken = self._length - len(self.certificates)
             raise Unmeasured(Cause.PROTOCOL_ERROR, f"{broken} of {self._length} certificates cannot be read")
+
+
+def _same_name(one: x509.Name, other: x509.Name) -> bool:
+    return one == other or canonical(one) == canonical(other)
 
 
 def _same_key(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

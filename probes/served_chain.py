@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from probes.chain import Arrangement, trust_error, trust_errors
+from probes.chain import Arrangement
 from probes.der import (
     alternative_names,
     days_left,
@@ -56,7 +56,7 @@ def measure_chain(
     """Every metric of ``probes.certificate.CHAIN_METRICS`` about a served chain (DER, leaf first) and its OCSP
     ``staple`` (DER). What one of them cannot say, the others can: raises ``Unmeasured`` only when there is no readable
     leaf."""
-    arrangement = Arrangement(chain, ca_file)
+    arrangement = Arrangement(chain, ca_file, now)
     leaf = arrangement.leaf
 
     def names() -> Value:
@@ -67,11 +67,11 @@ def measure_chain(
         found = arrangement.superfluous()
         return _Found(len(found), ", ".join(subject_name(each) for each in found[:3]))
 
-    error = _or_cause("certificate.trust_error", lambda: trust_error(chain, ca_file, now))
+    error = _or_cause("certificate.trust_error", arrangement.trust_error)
     return [
         _trusted("certificate.trusted", error),
         error,
-        _or_cause("certificate.trusted_by", lambda: _trusted_by(chain, ca_file, now)),
+        _or_cause("certificate.trusted_by", lambda: _trusted_by(arrangement)),
         _or_cause("certificate.name_matches", lambda: name_matches(leaf, host)),
         _or_cause("certificate.days_left", lambda: days_left(leaf, _moment(now))),
         _or_cause("certificate.key_type", lambda: public_key(leaf).kind),
@@ -98,7 +98,7 @@ def measure_other_chain(
     :func:`measure_chain`."""
     arrangement = Arrangement(chain, ca_file)
     leaf = arrangement.leaf
-    error = _or_cause("certificate.other_trust_error", lambda: trust_error(chain, ca_file, now))
+    error = _or_cause("certificate.other_trust_error", arrangement.trust_error)
     return [
         _trusted("certificate.other_trusted", error),
         error,
@@ -138,8 +138,8 @@ def _trusted(metric: str, error: Measurement) -> Measurement:
     return Measurement(metric, not found, detail=found)
 
 
-def _trusted_by(chain: Sequence[bytes], ca_file: str | None, now: datetime.datetime | None) -> _Found:
-    errors = trust_errors(chain, ca_file, now)
+def _trusted_by(arrangement: Arrangement) -> _Found:
+    errors = arrangement.trust_errors()
     trusting = tuple(sorted(name for name, error in errors.items() if error == "none"))
     said = [f"{name}: {error}" for name, error in errors.items() if not isinstance(error, Unmeasured)]
     for problem in errors.values():
