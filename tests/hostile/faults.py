@@ -14,6 +14,7 @@ import dataclasses
 import socket
 from collections.abc import Callable, Iterator, Mapping
 
+from probes import extensions
 from probes.model import Cause, Role, TLSMode
 from tests.hostile.server import (
     FAULTS,
@@ -41,7 +42,18 @@ CONNECT, GREETING, CAPABILITIES, UPGRADE, HANDSHAKE, AFTER_TLS, QUIT = (
 SIDE = "side"
 """Observed on connections of their own, which go through the same stages up to the handshake."""
 MAIL = "mail"
-"""MAIL FROM before TLS, on a connection of its own too."""
+"""MAIL FROM before TLS, on the second connection, which begins when the first has ended."""
+RESUMPTION = "resumption"
+"""The handshake of the second connection, which a server is asked for that has said all that was due on the first."""
+INJECTION = "injection"
+"""The first answer under TLS on the second connection."""
+
+SECOND: dict[str, tuple[str, ...]] = {
+    MAIL: (GREETING, CAPABILITIES, MAIL),
+    RESUMPTION: (GREETING, CAPABILITIES, MAIL, UPGRADE, HANDSHAKE),
+    INJECTION: (GREETING, CAPABILITIES, MAIL, UPGRADE, HANDSHAKE, AFTER_TLS),
+}
+"""What is observed on the second connection → the steps there that lead to it."""
 
 ORDER: dict[TLSMode, tuple[str, ...]] = {
     "starttls": (CONNECT, GREETING, CAPABILITIES, UPGRADE, HANDSHAKE, AFTER_TLS, QUIT),
@@ -55,6 +67,13 @@ STAGES: dict[str, str] = {
     "smtp.connect_ms": CONNECT,
     "smtp.greeting_ms": GREETING,
     "smtp.greeting_name": GREETING,
+    "smtp.greeting_name_is_fqdn": GREETING,
+    "smtp.greeting_name_leads_here": GREETING,
+    "smtp.software": CAPABILITIES,
+    "smtp.software_version_shown": CAPABILITIES,
+    "smtp.ehlo_name": CAPABILITIES,
+    "smtp.ehlo_name_is_fqdn": CAPABILITIES,
+    "smtp.ehlo_name_is_greeting_name": CAPABILITIES,
     "smtp.extensions": CAPABILITIES,
     "smtp.extensions_after_tls": _OFFERED,
     "smtp.starttls": CAPABILITIES,
@@ -72,7 +91,21 @@ STAGES: dict[str, str] = {
     "smtp.enhanced_status_codes": _OFFERED,
     "smtp.requiretls": _OFFERED,
     "smtp.tls_required": MAIL,
+    "smtp.starttls_unadvertised": CAPABILITIES,
+    "smtp.starttls_command_injection": INJECTION,
+    "smtp.enhanced_codes_used": QUIT,
     "smtp.quit_code": QUIT,
+    **{metric.key: _OFFERED for metric in extensions.METRICS},
+    **{f"{protocol}.capabilities_only_before_tls": _OFFERED for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.capabilities_only_after_tls": _OFFERED for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.starttls_unadvertised": CAPABILITIES for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.starttls_command_injection": INJECTION for protocol in ("imap", "pop3", "sieve")},
+    **{f"{protocol}.software": CAPABILITIES for protocol in ("pop3", "sieve")},
+    **{f"{protocol}.software_version_shown": CAPABILITIES for protocol in ("pop3", "sieve")},
+    "imap.software": GREETING,
+    "imap.software_version_shown": GREETING,
+    "tls.resumption": RESUMPTION,
+    "tls.early_data": _OFFERED,
     **{f"{protocol}.greeting_ms": GREETING for protocol in ("imap", "pop3", "sieve")},
     **{f"{protocol}.capabilities": CAPABILITIES for protocol in ("imap", "pop3", "sieve")},
     **{f"{protocol}.capabilities_after_tls": _OFFERED for protocol in ("imap", "pop3", "sieve")},
@@ -88,6 +121,7 @@ STAGES: dict[str, str] = {
     "tls.versions": SIDE,
     "tls.oldest_version": SIDE,
     "tls.newest_version": SIDE,
+    "tls.": SIDE,
     "certificate.": HANDSHAKE,
     "certificate.key_types": SIDE,
     "certificate.all_trusted": SIDE,
@@ -119,6 +153,10 @@ STAGES: dict[str, str] = {
     "blocklist.": CONNECT,
 }
 """Metric, or the beginning of its key up to the dot → the stage at which it is observed."""
+
+
+SHOWN_BY_HANDSHAKE = frozenset({"tls.newest_version", "tls.forward_secrecy", "tls.aead", "certificate.all_names_match"})
+"""Metrics of further connections whose value the main conversation's own handshake can show."""
 
 
 def stage_of(metric: str, mode: TLSMode) -> str:
@@ -266,6 +304,21 @@ class Case:
     later: Script | None = None
 
     @property
+    def answered(self) -> bool:
+        """Whether the fault is an answer after which the second connection goes on."""
+        return self.fault == "554" and self.place == MAIL
+
+    def second_reached(self, stage: str) -> bool:
+        """Whether the second connection comes about and gets as far as this observation on it."""
+        if self.later is None:
+            complete = AFTER_TLS if self.target.mode == "starttls" else CAPABILITIES
+            if not self.reached(CAPABILITIES if stage == MAIL else complete):
+                return False
+            return self.place != MAIL or (self.answered and stage != MAIL)
+        steps = SECOND[stage] if self.target.mode != "implicit" else (HANDSHAKE,)
+        return self.place not in steps
+
+    @property
     def name(self) -> str:
         """Such as ``reset at greeting``."""
         name = f"{self.fault} at {self.place}" if self.place else self.fault
@@ -276,7 +329,7 @@ class Case:
         if not self.place or stage in self.reached_after:
             return True
         if self.place == MAIL:
-            return stage != MAIL
+            return stage not in SECOND
         if stage not in self.target.order:
             stage = CAPABILITIES  # of an upgrade that is not tried
         if self.target.protocol == "sieve" and stage == CAPABILITIES:
@@ -298,12 +351,24 @@ def cases(target: Target) -> Iterator[Case]:
     yield from _whole_servers(target)
     if target.mode == "none":
         return
-    for place in (GREETING, HANDSHAKE) if target.mode == "starttls" else (HANDSHAKE,):
+    for place in places if target.mode == "starttls" else (HANDSHAKE,):
         for fault, script in _faults_at(target, place).items():
-            # (An alert that refuses the parameters is an answer about the version that was offered.)
-            if fault != "TLS alert":
+            # (An alert that refuses the parameters is an answer about the version that was offered. On the second
+            # connection nobody waits for the answer to the farewell, and no other has MAIL.)
+            if fault != "TLS alert" and place not in (QUIT, MAIL):
                 case = _case(target, place, fault, script)
-                yield dataclasses.replace(case, script=target.script(), later=case.script, instead={})
+                yield dataclasses.replace(_later(case), script=target.script(), later=case.script)
+
+
+def _later(case: Case) -> Case:
+    """The same fault on later connections alone: what it means for the second one."""
+    target, causes, instead = case.target, case.causes, {}
+    if case.fault == "554" and case.place == UPGRADE and target.protocol == "smtp":
+        # Refused where it was agreed to before: it is the command behind it that the server does not want.
+        instead = {f"{target.protocol}.starttls_command_injection": False}
+    if case.fault == "554" and case.place == AFTER_TLS:
+        causes |= IN_TIME  # whose answer it is shows the one to QUIT, which never comes
+    return dataclasses.replace(case, causes=causes, instead=instead)
 
 
 def _faults_at(target: Target, place: str) -> dict[str, Script]:
@@ -344,7 +409,7 @@ def _case(target: Target, place: str, fault: str, script: Script) -> Case:
         causes, instead = NOT_TLS, {works: False}
         reached_after = frozenset({QUIT})  # a refusal is an answer: we go on to say goodbye
     elif fault == "554" and place == QUIT:
-        instead = {"smtp.quit_code": 554}
+        instead = {"smtp.quit_code": 554, "smtp.enhanced_codes_used": True}
     elif fault == "554" and place == MAIL:
         causes = NONSENSE  # it does not say what it has to do with TLS
     elif fault == "endless reply" and place not in (GREETING, UPGRADE):
@@ -353,7 +418,8 @@ def _case(target: Target, place: str, fault: str, script: Script) -> Case:
         causes |= NONSENSE
     if causes == IN_TIME:
         side = IN_TIME
-    script = script if fault != "554" or place != UPGRADE else (Send(b"554 5.7.1 not you\r\n"),)
+    if fault == "554" and place in (UPGRADE, MAIL):
+        script = (Send(b"554 5.7.1 not you\r\n"),)  # and the server listens on
     return Case(target, fault, place, target.broken(place, script), causes, instead, side, "yes", reached_after)
 
 
@@ -426,4 +492,4 @@ def black_hole() -> Iterator[int]:
         raise RuntimeError("the queue of a listening socket does not fill up here")
 
 
-__all__ = ["STAGES", "TARGETS", "Case", "Step", "Target", "black_hole", "cases", "nobody", "stage_of"]
+__all__ = ["SECOND", "STAGES", "TARGETS", "Case", "Step", "Target", "black_hole", "cases", "nobody", "stage_of"]
