@@ -374,7 +374,7 @@ class Network:
         self._tape = tape
         self.now = datetime.datetime.now(datetime.UTC) if tape is None else tape.now
         """The date and time of this measurement, in UTC: when it began. In a recording, the recording's."""
-        self.is_own_server = _is_own_server(endpoint, options.own_servers)
+        self.is_own_server = is_own_server(endpoint, options.own_servers)
         """Whether the user has declared this endpoint to be his own and asked for intrusive probes."""
         self._deadline = self._started + (
             options.limits.deadline_own_server if self.is_own_server else options.limits.deadline
@@ -802,7 +802,9 @@ class Network:
         return result
 
 
-def _is_own_server(endpoint: Endpoint, names: frozenset[str]) -> bool:
+def is_own_server(endpoint: Endpoint, names: frozenset[str]) -> bool:
+    """Whether ``names`` (``Options.own_servers``) declare the endpoint to be the user's own: its host is one of them,
+    or it was found through one of them that its name lies in."""
     host, domain = (name.lower().removesuffix(".") for name in (endpoint.host, endpoint.domain))
     host = str(literal(host) or host)
     return bool(host) and (host in names or (domain in names and f".{host}".endswith(f".{domain}")))
