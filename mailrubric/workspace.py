@@ -13,6 +13,7 @@ from mailrubric.catalogue import checks, yamlfile
 from mailrubric.catalogue.load import SETTINGS_FILE, check, load, read_settings
 from mailrubric.catalogue.messages import CatalogueError, Problem, shown, suggestion
 from mailrubric.catalogue.models import Settings
+from probes.addresses import literal
 
 if TYPE_CHECKING:
     from mailrubric.catalogue.catalogue import Catalogue
@@ -146,4 +147,14 @@ class Workspace:
             "ca_file": str(self.directory / settings.ca) if settings.ca else None,
             "ehlo_name": settings.ehlo,
             "vantage": settings.vantage,
+        }
+
+    def own_server_options(self) -> dict[str, Any]:
+        """Further arguments for a run that asks for what is intrusive on servers of one's own. ``network_options``
+        leaves them out: it takes both, the settings and the run."""
+        settings = self.settings
+        names = (name.lower().removesuffix(".") for name in settings.own_servers)
+        return {
+            "own_servers": frozenset(str(literal(name) or name) for name in names),
+            "own_server_recipient": settings.own_server_recipient,
         }

@@ -530,6 +530,21 @@ def settings_findings(settings: Settings) -> Iterator[Finding]:
         yield from _host_findings(settings.ehlo, ("ehlo",), what="this machine's host name")
     if not settings.vantage.strip():
         yield Finding(("vantage",), "must not be empty")
+    for number, name in enumerate(settings.own_servers):
+        yield from _host_findings(name, ("own_servers", number), what="a host name, an address or a domain")
+    yield from _repeated(settings.own_servers, ("own_servers",))
+    if settings.own_server_recipient:
+        yield from _recipient_findings(settings.own_server_recipient)
+        if not settings.own_servers:
+            yield Finding(("own_server_recipient",), "counts only beside own_servers", "warning", of_key=True)
+
+
+def _recipient_findings(recipient: str) -> Iterator[Finding]:
+    local, _, domain = recipient.rpartition("@")
+    plain = re.fullmatch(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*", local) is not None and len(local) <= 64
+    if not plain or not is_host(domain) or _is_address(domain):
+        message = f"expected one address such as tester@example.com, got {shown(recipient)}"
+        yield Finding(("own_server_recipient",), message)
 
 
 def _store_findings(store: str) -> Iterator[Finding]:

@@ -359,3 +359,11 @@ class Settings(Model):
         float, Field(gt=0, le=600, strict=True, description="Seconds for one endpoint; 120 at full depth unless set")
     ] = 30
     concurrency: Annotated[int, Field(ge=1, le=500, strict=True)] = 20
+    own_servers: tuple[str, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Hosts, addresses and domains of one's own, for runs with --own-server (docs/own-server.md)",
+    )
+    own_server_recipient: str = Field(
+        default="", description="A mailbox of one's own on these servers, for test messages; empty: none are sent"
+    )

@@ -25,6 +25,7 @@ def options(
     ehlo: str | None = None,
     deadline: float | None = None,
     depth: str | None = None,
+    own_server: bool = False,
 ) -> Options:
     """Network options; ``Usage`` for a value that cannot be meant.
 
@@ -49,7 +50,10 @@ def options(
     if deadline is not None:
         if not 0 < deadline < math.inf:  # a comparison with nan is never true
             raise Usage("--deadline: a number of seconds")
-        settings["limits"] = dataclasses.replace(settings.get("limits", Limits()), deadline=deadline)
+        limits = settings.get("limits", Limits())
+        settings["limits"] = dataclasses.replace(limits, deadline=deadline, deadline_own_server=deadline)
+    if own_server:
+        settings.update(_own_servers(workspace))
     return Options(**settings)
 
 
@@ -62,6 +66,18 @@ def _depth(name: str | None) -> Depth | None:
     if name is None:
         return None
     raise Usage(f"--depth: {' or '.join(DEADLINES)}, not {name!r}")
+
+
+def _own_servers(workspace: Path | None) -> dict[str, Any]:
+    """The servers that the workspace declares to be one's own."""
+    found: dict[str, Any] = {}
+    if ((workspace or Path()) / _SETTINGS_FILE).is_file():
+        from mailrubric.cli.workspace import open_workspace
+
+        found = open_workspace(workspace).own_server_options()
+    if not found.get("own_servers"):
+        raise Usage(f"--own-server: {_SETTINGS_FILE} names no own_servers; see docs/own-server.md")
+    return found
 
 
 def _check_anchors(file: Path) -> None:

@@ -95,6 +95,15 @@ def probe(
             show_default=False,
         ),
     ] = None,
+    own_server: Annotated[
+        bool,
+        typer.Option(
+            "--own-server",
+            help="Also ask what is intrusive, of the servers that mailrubric.yaml names under own_servers: malformed "
+            "addresses, VRFY, relaying, smuggling; test messages go to its own_server_recipient (docs/own-server.md).",
+            show_default=False,
+        ),
+    ] = False,
     skip_fresh: Annotated[
         float | None,
         typer.Option(
@@ -162,6 +171,7 @@ def probe(
             concurrency=concurrency,
             deadline=deadline,
             depth=depth,
+            own_server=own_server,
             skip_fresh=skip_fresh,
             allow_private=allow_private,
             resolver=resolver,
@@ -186,6 +196,7 @@ def answer(
     concurrency: int | None,
     deadline: float | None,
     depth: str | None,
+    own_server: bool,
     skip_fresh: float | None,
     allow_private: bool,
     resolver: str | None,
@@ -217,8 +228,19 @@ def answer(
             )
         endpoint = _endpoint(target, roles)
         settings = network.options(
-            workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline, depth=depth
+            workspace,
+            allow_private=allow_private,
+            resolver=resolver,
+            ca=ca,
+            ehlo=ehlo,
+            deadline=deadline,
+            depth=depth,
+            own_server=own_server,
         )
+        if own_server:
+            from mailrubric.cli.own_server import announce
+
+            announce([endpoint], settings)
         from probes.runner import answered, report_to_json
 
         report = _report(endpoint, settings, chosen, record, replay)
@@ -242,7 +264,14 @@ def answer(
         concurrency=concurrency,
         skip_fresh=skip_fresh,
         settings=lambda: network.options(
-            workspace, allow_private=allow_private, resolver=resolver, ca=ca, ehlo=ehlo, deadline=deadline, depth=depth
+            workspace,
+            allow_private=allow_private,
+            resolver=resolver,
+            ca=ca,
+            ehlo=ehlo,
+            deadline=deadline,
+            depth=depth,
+            own_server=own_server,
         ),
         record=record,
         replay=replay,

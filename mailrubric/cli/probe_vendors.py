@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mailrubric.causes import explain, short
+from mailrubric.cli import own_server
 from mailrubric.cli.catalogue import choose, read_catalogue, store_of, store_words
 from mailrubric.cli.terminal import Failure, Usage, complain, interactive, print_json, print_table, say
 from mailrubric.cli.workspace import open_workspace
@@ -115,6 +116,8 @@ def run(
     jobs = plan(catalogue, vendors, roles=roles or None)
     if probes is not None:
         jobs = [job for job in jobs if any(job.endpoint.role in each.roles for each in probes)]
+    if options.own_servers:
+        own_server.announce((job.endpoint for job in jobs), options)
     fresh = None if skip_fresh is None else datetime.timedelta(hours=skip_fresh)
     if record is not None:
         options = dataclasses.replace(options, record_to=str(record))
