@@ -261,22 +261,29 @@ def timestamps(*found: bytes, listed: bytes | None = None) -> x509.UnrecognizedE
 
 
 def staple_with_timestamps(leaf: Issued, content: bytes) -> bytes:
-    """An OCSP response of the intermediate whose one answer holds a list of timestamps, in DER made by hand: the
-    cryptography library adds no extensions to answers."""
+    """An OCSP response of the intermediate whose one answer holds a list of timestamps."""
+    extension = tlv(0x30, bytes.fromhex("060a2b06010401d679020405"), tlv(4, tlv(4, content)))
+    return signed_answers([single_answer(leaf, tlv(0xA1, tlv(0x30, extension)))])
+
+
+def single_answer(leaf: Issued, extensions: bytes = b"") -> bytes:
+    """A SingleResponse of the intermediate that the leaf is good (RFC 6960 §4.2.1), in DER made by hand: the
+    cryptography library makes neither extensions of answers nor several answers."""
     asked = (
         ocsp.OCSPRequestBuilder().add_certificate(leaf.certificate, intermediate().certificate, hashes.SHA1()).build()
     )
     sha1 = tlv(0x30, bytes.fromhex("06052b0e03021a"), b"\x05\x00")
     serial = leaf.certificate.serial_number
-    named = tlv(
-        0x30, sha1, tlv(4, asked.issuer_name_hash), tlv(4, asked.issuer_key_hash),
-        tlv(2, serial.to_bytes(serial.bit_length() // 8 + 1, "big")),
-    )  # fmt: skip
-    extension = tlv(0x30, bytes.fromhex("060a2b06010401d679020405"), tlv(4, tlv(4, content)))
+    number = tlv(2, serial.to_bytes(serial.bit_length() // 8 + 1, "big"))
+    named = tlv(0x30, sha1, tlv(4, asked.issuer_name_hash), tlv(4, asked.issuer_key_hash), number)
     until = tlv(0xA0, _time(NOW + datetime.timedelta(days=1)))
-    answer = tlv(0x30, named, b"\x80\x00", _time(NOW), until, tlv(0xA1, tlv(0x30, extension)))
+    return tlv(0x30, named, b"\x80\x00", _time(NOW), until, extensions)
+
+
+def signed_answers(answers: Sequence[bytes]) -> bytes:
+    """An OCSP response of the intermediate with these answers."""
     key = x509.SubjectKeyIdentifier.from_public_key(intermediate().key.public_key()).digest
-    said = tlv(0x30, tlv(0xA2, tlv(4, key)), _time(NOW), tlv(0x30, answer))
+    said = tlv(0x30, tlv(0xA2, tlv(4, key)), _time(NOW), tlv(0x30, *answers))
     signature = intermediate().key.sign(said, ec.ECDSA(hashes.SHA256()))
     algorithm = tlv(0x30, bytes.fromhex("06082a8648ce3d040302"))
     basic = tlv(0x30, said, algorithm, tlv(3, b"\x00", signature))
