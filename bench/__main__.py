@@ -1,51 +1,134 @@
-"""``python -m bench [scoring] [probe] [endpoints]``: runs benchmarks and prints Markdown; ``--write`` keeps it.
+"""``python -m bench [SECTION …] [--write] [--repeats N] [--only PEER …]``: runs benchmarks and prints Markdown.
 
-Times are compared within one run on one machine; they are never asserted on.
+Sections: endpoint report batch many raw scoring; ``probing`` means all but the last; none means all. ``--write`` puts
+each section into docs/benchmarks.md as soon as it is measured and leaves the others there as they are, so a run that
+was stopped goes on with the sections that are missing. ``--only`` measures some peers only and writes nothing.
+
+Needs root, for Postfix and the network namespaces. Times are compared within one run on one machine; they are never
+asserted on.
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import os
 import platform
+import re
+import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.measuring import progress
+from bench.tables import Table
+
+FILE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 TITLES = {
-    "probe": "One endpoint, whole process: versions and certificate, against SSLyze with the same findings "
-    "(SSLyze finds versions by trying their cipher suites, so it learns those too)",
-    "endpoints": "Many endpoints at once, full reports, one process",
+    "endpoint": "One endpoint, beside each peer",
+    "report": "One endpoint, a full report",
+    "batch": "A batch of 30 endpoints",
+    "many": "500 endpoints at 100 ms",
+    "raw": "The raw limit: greeting, EHLO, STARTTLS, handshake",
     "scoring": "Scoring",
 }
+PROBING = tuple(name for name in TITLES if name != "scoring")
+HEAD = """# Benchmarks
+
+Made by `python -m bench --write` (`make bench`), each section as it says. Every comparison is of one run on one
+machine; sections may be of different days. How to repeat one: `python -m bench SECTION`.
+"""
 
 
-def main(arguments: list[str]) -> None:
-    """Run the named benchmarks, or all."""
-    names = [each for each in arguments if not each.startswith("-")] or list(TITLES)
+def sections(names: Sequence[str]) -> list[str]:
+    """The sections that these words mean, in order; all for none."""
+    chosen = {each for name in names for each in (PROBING if name == "probing" else (name,))}
+    return [name for name in TITLES if name in chosen or not chosen]
+
+
+def section(name: str, repeats: int, only: Sequence[str]) -> Table:
+    """Measure one section."""
+    measure: Callable[[int, Sequence[str]], Table]
+    if name == "scoring":
+        from bench import scoring
+
+        return scoring.table()
+    if name in ("endpoint", "report"):
+        from bench import probing
+
+        measure = {"endpoint": probing.endpoint, "report": probing.report}[name]
+    elif name in ("batch", "many"):
+        from bench import batch
+
+        measure = {"batch": batch.batch, "many": batch.many}[name]
+    else:
+        from bench import raw_limit
+
+        measure = raw_limit.raw
+    return measure(repeats, only)
+
+
+def words(name: str, table: Table) -> str:
+    """A section of the document."""
+    root = FILE.parent.parent
+    command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "an unknown commit"
     today = datetime.datetime.now(datetime.UTC).date()
-    text = [
-        "# Benchmarks",
-        "",
-        f"Made by `python -m bench --write` (`make bench`) on {today}: {os.cpu_count()} cores, {platform.machine()}, "
-        f"Python {platform.python_version()}. Medians of seven runs. The mail server is Postfix on loopback; the delay "
-        "comes from a delaying proxy in a process of its own, which does not delay the TCP handshake.",
-    ]
-    for name in names:
-        if name == "scoring":
-            from bench import scoring
+    return (
+        f"## {TITLES[name]}\n\n{table.markdown()}\n\n"
+        f"*`python -m bench {name}`, {today}, {commit}: {os.cpu_count()} cores, {processor()}, {platform.machine()}, "
+        f"Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}.*\n"
+    )
 
-            rows = scoring.run()
-        else:
-            from bench import probing
 
-            rows = {"probe": probing.probe, "endpoints": probing.endpoints}[name]()
-        text += ["", f"## {TITLES[name]}", "", "| what | figure |", "|---|---|"]
-        text += [f"| {what} | {figure} |" for what, figure in rows]
-    output = "\n".join(text) + "\n"
-    print(output)
-    if "--write" in arguments:
-        (Path(__file__).parent.parent / "docs" / "benchmarks.md").write_text(output)
+def processor() -> str:
+    """The processor's name, as Linux tells it."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        return "an unknown processor"
+    return found[1] if found else "an unknown processor"
+
+
+def merged(document: str, name: str, text: str) -> str:
+    """``document`` with this section in its place, instead of an older one; sections that there are no more go."""
+    parts = re.split(r"(?m)^(?=## )", document)
+    found = {title: part for part in parts for title in TITLES.values() if part.startswith(f"## {title}\n")}
+    found[TITLES[name]] = text
+    return "\n".join([HEAD, *(found[title].rstrip() + "\n" for title in TITLES.values() if title in found)])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, and write when asked to; gives the exit code: 1 when a section failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n\n")[2])
+    parser.add_argument("sections", nargs="*", metavar="SECTION", choices=[[], "probing", *TITLES])
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
+    parser.add_argument("--repeats", type=int, default=7, metavar="N", help="runs that a median is of; default 7")
+    parser.add_argument("--only", action="append", default=[], metavar="PEER", help="only this peer; repeatable")
+    given = parser.parse_args(arguments)
+    if given.write and given.only:
+        parser.error("--only measures a part of a section, which is not to be written")
+    if given.repeats < 1:
+        parser.error("--repeats: at least 1")
+    if any(name != "scoring" for name in sections(given.sections)):
+        from bench import world
+
+        world.enter(arguments)
+    failed = []
+    for name in sections(given.sections):
+        progress(f"section {name}")
+        try:
+            text = words(name, section(name, given.repeats, given.only))
+        except Exception as error:  # one section's failure must not cost the others; it ends the run with exit code 1
+            progress(f"section {name} failed: {type(error).__name__}: {error}")
+            failed.append(name)
+            continue
+        print(text, flush=True)
+        if given.write:
+            FILE.write_text(merged(FILE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+    progress(f"failed: {', '.join(failed)}" if failed else "done")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

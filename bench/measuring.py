@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import json
 import statistics
 import subprocess
 import sys
@@ -17,6 +17,7 @@ LONG_SECONDS = 20.0
 LIMIT_SECONDS = 420.0
 """After this a run is given up."""
 
+_LAUNCHER = Path(__file__).with_name("launch.py")
 _began = time.monotonic()
 
 
@@ -56,7 +57,7 @@ def ratio(theirs: float, ours: float) -> str:
     if ours <= 0:
         return "no measurable time"
     times = theirs / ours
-    return f"{times:.1f} ×" if times < 20 else f"{times:.0f} ×"
+    return f"{times:.2f} ×" if times < 1 else f"{times:.1f} ×" if times < 20 else f"{times:.0f} ×"
 
 
 class Failed(Exception):
@@ -72,37 +73,32 @@ def run(
 ) -> tuple[Figure, bytes]:
     """One run and its standard output. ``codes``: exit codes that are in order. ``Failed`` for others, and after
     ``timeout`` seconds."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            cwd=folder,
-            start_new_session=True,
-        )
-        usage = None
-        while usage is None:
-            found, status, rusage = os.wait4(process.pid, os.WNOHANG if timeout else 0)
-            if found:
-                usage = rusage
-                break
-            elapsed = time.perf_counter() - start
-            if elapsed > timeout:
-                os.killpg(process.pid, 9)
-                process.wait()
-                raise Failed(f"{Path(command[0]).name} was given up after {timeout:.0f} s")
-            time.sleep(0.0005 if elapsed < 3 else 0.01)
-        wall = time.perf_counter() - start
-        process.returncode = code = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        errors.seek(0)
-        said = output.read()
-        if code not in codes:
-            text = (errors.read() or said).decode("utf-8", "replace").strip()
-            raise Failed(f"{Path(command[0]).name} ended with {code}: {text[-400:]}")
-        return Figure(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), said
+    with tempfile.TemporaryDirectory() as name:
+        result, output, errors = (Path(name) / each for each in ("result", "output", "errors"))
+        launcher = [sys.executable, "-I", "-S", _LAUNCHER, result, str(timeout)]
+        with output.open("wb") as out, errors.open("wb") as err:
+            subprocess.run(
+                [str(part) for part in (*launcher, *command)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=folder,
+                check=True,
+            )
+        took = json.loads(result.read_bytes())
+        said = output.read_bytes()
+        if took["code"] is None:
+            raise Failed(f"{_shown(command)} was given up after {timeout:.0f} s")
+        if took["code"] not in codes:
+            text = (errors.read_bytes() or said).decode("utf-8", "replace").strip()
+            raise Failed(f"{_shown(command)} ended with {took['code']}: {text[-400:]}")
+        return Figure(took["wall"], took["cpu"], took["peak"]), said
+
+
+def _shown(command: Sequence[str | Path]) -> str:
+    """The program's name, without what brings it into its namespace."""
+    words = [Path(part).name for part in command]
+    return words[2] if words[0] == "nsenter" else words[0]
 
 
 def median(once: Callable[[], Figure], repeats: int, *, first: Figure | None = None) -> Figure:

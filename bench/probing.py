@@ -1,236 +1,282 @@
-"""One endpoint against SSLyze with the same findings, and 200 endpoints at once, on a real Postfix on loopback.
+"""One endpoint: each peer beside us with the same findings, and what a full report costs in round trips.
 
-    python -m bench probe
-    python -m bench endpoints
+    python -m bench endpoint report
 
-SSLyze (AGPL-3.0) is a peer: it runs as a program from an environment of its own, named by SSLYZE or made on the first
-run in the cache folder, and is never imported.
+The findings are compared before anything is timed; a peer that finds something else is named with what differs.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import os
-import resource
+import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-import venv
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from bench import peers
+from bench.measuring import Failed, Figure, median, progress, ratio, run, seconds
+from bench.tables import Table, differences
+from bench.world import Way, World, cpu_seconds, far, name_server, peak_mib, postfix, world
 
-from mailrubric.lab.authority import Authority
-from tests import needs
-from tests.real import servers
-
-ROUNDS = 7
-VERSIONS = {"ssl_3_0": "SSLv3", "tls_1_0": "TLSv1.0", "tls_1_1": "TLSv1.1", "tls_1_2": "TLSv1.2", "tls_1_3": "TLSv1.3"}
-HOST = "localhost"
+ROUND_TRIPS_MS = (0, 20, 100)
+BLACKBOX = "blackbox"
+KEYS = (*(peer.key for peer in peers.PEERS), BLACKBOX)
 
 
-def sslyze_program() -> Path:
-    """SSLyze's command, installing it into an environment of its own when there is none."""
-    given = os.environ.get("SSLYZE")
-    if given:
-        return Path(given)
-    folder = needs.CACHE / "sslyze"
-    program = folder / "bin" / "sslyze"
-    if not program.exists():
-        print(f"installing SSLyze into {folder}", file=sys.stderr)
-        venv.create(folder, with_pip=True)
-        subprocess.run([folder / "bin" / "pip", "install", "--quiet", "sslyze"], check=True)
-    return program
+def endpoint(repeats: int, only: Sequence[str]) -> Table:
+    """Whole processes at 0, 20 and 100 ms round trip."""
+    table = Table(
+        ("findings", "peer", "round trip", "peer: wall, CPU, memory", "ours", "time ÷ ours", "CPU ÷ ours", "findings"),
+        "Whole processes, started anew for each run, against one Postfix. Wall clock, CPU of the process and its "
+        f"children, memory of its largest process; medians of {repeats} runs, of fewer where the number says so. Ours "
+        "is `mailrubric probe --target … --json` with the probes that yield the same findings.",
+    )
+    with world() as made, name_server(made), postfix(made) as port:
+        table.notes.append(f"The way: {made.how}.")
+        ours: dict[tuple[str, float], Figure] = {}
+        for round_trip in ROUND_TRIPS_MS:
+            with far(made, round_trip, port) as way:
+                for peer in peers.PEERS:
+                    if not only or peer.key in only:
+                        _row(table, made, way, peer, repeats, ours)
+                if not only or BLACKBOX in only:
+                    _blackbox_row(table, made, way, repeats)
+    return table
 
 
-@contextlib.contextmanager
-def postfix() -> Iterator[tuple[servers.Service, Path]]:
-    """A Postfix submission server with STARTTLS, TLS 1.2 and 1.3, and the authority of its certificate."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        # The lab's authority follows RFC 5280 to the letter, which SSLyze's validation insists on.
-        authority = Authority()
-        identity = authority.issue([HOST])
-        root, chain = folder / "root.pem", folder / "chain.pem"
-        root.write_bytes(authority.root_pem)
-        key = identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        chain.write_bytes(key + b"".join(each.public_bytes(Encoding.PEM) for each in identity.chain))
-        service = servers.Service(HOST, servers.free_port("127.0.0.1"))
-        parameters = {
-            "smtpd_tls_security_level": "may",
-            "smtpd_tls_chain_files": str(chain),
-            "smtpd_tls_protocols": ">=TLSv1.2",
-            "smtpd_client_connection_count_limit": "0",
-            "smtpd_client_connection_rate_limit": "0",
-        }
-        servers.ADDRESSES.setdefault(HOST, "127.0.0.1")
-        with servers.postfix([servers.Listener(service, parameters)], {"default_process_limit": "900"}):
-            yield service, root
-
-
-@contextlib.contextmanager
-def delayed(port: int, round_trip_ms: float) -> Iterator[int]:
-    """A port that leads to ``port`` with this round trip; the same port for 0."""
-    if not round_trip_ms:
-        yield port
+def _row(
+    table: Table, world: World, way: Way, peer: peers.Peer, repeats: int, known: dict[tuple[str, float], Figure]
+) -> None:
+    label = f"{way.round_trip_ms:.0f} ms"
+    progress(f"{peer.name} at {label}")
+    try:
+        command = [*way.prefix, *peer.command(world, world.host, way.port)]
+        run(command, codes=peer.codes) if not way.round_trip_ms else None  # once for nothing: caches
+        first, output = run(command, codes=peer.codes)
+        theirs = peer.read(world, output)
+    except (peers.Absent, Failed) as problem:
+        table.rows.append((peer.what, peer.name, label, str(problem), "", "", "", ""))
         return
-    listen = servers.free_port("127.0.0.1")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.proxy", str(listen), "127.0.0.1", str(port), str(round_trip_ms)]
+    our_command = [*way.prefix, *peer.ours(world, world.host, way.port)]
+    found = peer.read_ours(run(our_command)[1])
+    differing = differences(found, theirs, peer.name)
+
+    def again() -> Figure:
+        if peer.key == "testssl":
+            peer.command(world, world.host, way.port)  # makes room for its output
+        return run(command, codes=peer.codes)[0]
+
+    figure = median(again, repeats, first=first)
+    words = (" ".join(map(str, our_command[len(way.prefix) + 1 :])), way.round_trip_ms)
+    if words not in known:
+        known[words] = median(lambda: run(our_command)[0], repeats)
+    mine = known[words]
+    table.rows.append(
+        (
+            peer.what,
+            peer.name,
+            label,
+            f"{figure.words}{_runs(figure, repeats)}",
+            f"{mine.words}{_runs(mine, repeats)}",
+            ratio(figure.wall, mine.wall),
+            ratio(figure.cpu, mine.cpu),
+            "the same" if not differing else "differ, see below",
+        )
+    )
+    if differing:
+        table.notes.append(f"{peer.name} and we differ: {differing}.")
+
+
+def _runs(figure: Figure, repeats: int) -> str:
+    return "" if figure.runs == repeats else f" ({figure.runs} run{'s' if figure.runs > 1 else ''})"
+
+
+# --- blackbox_exporter ------------------------------------------------------------------------------------------------
+
+_MODULE = """
+modules:
+  smtp_starttls:
+    prober: tcp
+    timeout: 30s
+    tcp:
+      preferred_ip_protocol: ip4
+      query_response:
+        - expect: "^220 "
+        - send: "EHLO probe.example"
+        - expect: "^250-STARTTLS"
+        - send: "STARTTLS"
+        - expect: "^220"
+        - starttls: true
+        - send: "EHLO probe.example"
+        - expect: "^250"
+        - send: "QUIT"
+      tls_config:
+        ca_file: {authority}
+        server_name: {host}
+"""
+
+
+@contextlib.contextmanager
+def _blackbox(world: World, way: Way) -> Iterator[int]:
+    """The exporter as a daemon in the clients' namespace; its id. It listens on loopback's port 9115 there."""
+    program = peers.debian("prometheus-blackbox-exporter", "prometheus-blackbox-exporter")
+    config = world.folder / "blackbox.yml"
+    config.write_text(_MODULE.format(authority=world.authority, host=world.host), encoding="utf-8")
+    words = [f"--config.file={config}", "--web.listen-address=127.0.0.1:9115", "--log.level=error"]
+    daemon = subprocess.Popen(
+        [*way.prefix, program, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        time.sleep(0.5)
-        yield listen
+        for _ in range(100):
+            with contextlib.suppress(Failed):
+                run([*way.prefix, sys.executable, "-m", "bench.scrape", "http://127.0.0.1:9115/-/healthy", "1"])
+                break
+            if daemon.poll() is not None:
+                raise Failed(f"blackbox_exporter ended with {daemon.returncode}")
+            time.sleep(0.1)
+        yield daemon.pid
     finally:
-        process.terminate()
-        process.wait()
+        daemon.terminate()
+        daemon.wait()
 
 
-def measured(command: Sequence[str | Path]) -> tuple[float, float, bytes]:
-    """(wall seconds, CPU seconds of the process and its children, standard output) of one run."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.perf_counter()
-    done = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
-    wall = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
-
-
-def ours(port: int, authority: Path) -> list[str | Path]:
-    """Our command line for one endpoint: version matrix and certificate, as SSLyze is asked for."""
-    return [
-        Path(sys.executable).parent / "mailrubric",
-        "probe",
-        "--target",
-        f"smtp://{HOST}:{port}",
-        "--json",
-        "--allow-private",
-        "--ca",
-        authority,
-        "--probe",
-        "tls",
-        "--probe",
-        "certificate",
-    ]
-
-
-def theirs(program: Path, port: int, authority: Path, output: Path) -> list[str | Path]:
-    """SSLyze's command line for the same findings."""
-    flags = ["--sslv3", "--tlsv1", "--tlsv1_1", "--tlsv1_2", "--tlsv1_3", "--certinfo"]
-    return [
-        program,
-        "--starttls=smtp",
-        *flags,
-        "--certinfo_ca_file",
-        authority,
-        "--mozilla_config=disable",
-        "--quiet",
-        f"--json_out={output}",
-        f"{HOST}:{port}",
-    ]
-
-
-def our_findings(output: bytes) -> dict[str, object]:
-    """Versions, trust, name and key size from a report."""
-    values = {each["metric"]: each["value"] for each in json.loads(output)["measurements"]}
-    return {
-        "versions": sorted(values["tls.versions"]),
-        "trusted": values["certificate.trusted"],
-        "name": values["certificate.name_matches"],
-        "bits": values["certificate.key_bits"],
+def _blackbox_row(table: Table, world: World, way: Way, repeats: int) -> None:
+    name, what = "blackbox_exporter tcp STARTTLS", "STARTTLS works, negotiated version, days left of the certificate"
+    label = f"{way.round_trip_ms:.0f} ms"
+    progress(f"{name} at {label}")
+    host = f"{world.host}:{way.port}"
+    url = f"http://127.0.0.1:9115/probe?module=smtp_starttls&target={host}"
+    try:
+        with _blackbox(world, way) as daemon:
+            command = [*way.prefix, sys.executable, "-m", "bench.scrape", url]
+            run([*command, "1"])
+            before = cpu_seconds(daemon)
+            times = max(repeats, 20)  # the kernel counts a process's CPU in hundredths of a second
+            said = json.loads(run([*command, str(times)])[1])
+            cpu = (cpu_seconds(daemon) - before) / times
+            figure = Figure(statistics.median(said["walls"]), cpu, peak_mib(daemon), times)
+    except (peers.Absent, Failed) as problem:
+        table.rows.append((what, name, label, str(problem), "", "", "", ""))
+        return
+    lines = dict(line.rsplit(" ", 1) for line in said["body"].splitlines() if line and not line.startswith("#"))
+    version = next((key for key in lines if key.startswith("probe_tls_version_info")), "")
+    expiry = float(lines.get("probe_ssl_earliest_cert_expiry", 0))
+    theirs = {
+        "works": lines.get("probe_success") == "1",
+        "version": "".join(re.findall(r'version="TLS (\S+)"', version)),
+        "days left": round((expiry - time.time()) / 86400),
     }
+    words = [f"smtp://{host}", str(times), str(world.authority), "smtp", "tls", "certificate"]
+    mine, output = run([*way.prefix, sys.executable, "-m", "bench.inside", *words])
+    took = json.loads(output)
+    values = peers.values_of(json.dumps(took["report"]).encode())
+    days = values.get("certificate.days_left")
+    ours = {
+        "works": values.get("smtp.starttls_works"),
+        "version": str(values.get("tls.newest_version")).removeprefix("TLSv"),
+        "days left": round(days) if isinstance(days, int | float) else None,
+    }
+    differing = differences(ours, theirs, name)
+    mine = Figure(statistics.median(took["walls"]), took["cpu"] / times, mine.peak, times)
+    table.rows.append(
+        (
+            what,
+            name,
+            label,
+            f"{figure.words} (of {times} requests to the running daemon)",
+            f"{mine.words} (of {times} in one running process)",
+            ratio(figure.wall, mine.wall),
+            ratio(figure.cpu, mine.cpu),
+            "the same" if not differing else "differ, see below",
+        )
+    )
+    table.notes.append(
+        "blackbox_exporter is a daemon: its figure is one request to it while it runs; ours beside it is one endpoint "
+        "in a process that runs, one after the other, with the smtp, tls and certificate probes whole, which say much "
+        "more (versions and weak suites by hellos of their own, the extensions before and after TLS, the chain)."
+    )
+    if differing:
+        table.notes.append(f"{name} and we differ: {differing}.")
 
 
-def their_findings(output: bytes) -> dict[str, object]:
-    """The same from SSLyze's JSON."""
-    result = json.loads(output)["server_scan_results"][0]["scan_result"]
-    versions = [
-        name
-        for key, name in VERSIONS.items()
-        if (result[f"{key}_cipher_suites"]["result"] or {}).get("accepted_cipher_suites")
-    ]
-    deployment = result["certificate_info"]["result"]["certificate_deployments"][0]
-    leaf = deployment["received_certificate_chain"][0]
-    trusted = any(each["was_validation_successful"] for each in deployment["path_validation_results"])
-    names = leaf["subject_alternative_name"]["dns_names"]
-    return {"versions": versions, "trusted": trusted, "name": HOST in names, "bits": leaf["public_key"]["key_size"]}
+# --- a full report ----------------------------------------------------------------------------------------------------
 
 
-def probe() -> list[tuple[str, str]]:
-    """Rows for the report: whole-process time and CPU, ours beside SSLyze's."""
-    program = sslyze_program()
-    rows = []
-    with postfix() as (service, authority):
-        for round_trip in (0, 50):
-            with delayed(service.port, round_trip) as port:
-                output = authority.parent / "sslyze.json"
-                commands = {"mailrubric": ours(port, authority), "SSLyze": theirs(program, port, authority, output)}
-                measured(commands["SSLyze"])
-                found = {
-                    "mailrubric": our_findings(measured(commands["mailrubric"])[2]),
-                    "SSLyze": their_findings(output.read_bytes()),
-                }
-                if found["mailrubric"] != found["SSLyze"]:
-                    raise SystemExit(f"the findings differ, so the times can't be compared: {found}")
-                figures: dict[str, tuple[float, float]] = {}
-                for name, command in commands.items():
-                    runs = [measured(command)[:2] for _ in range(ROUNDS)]
-                    figures[name] = (statistics.median(w for w, _ in runs), statistics.median(c for _, c in runs))
-                    wall, cpu = figures[name]
-                    rows.append((f"{name}, {round_trip} ms round trip", f"{wall:.2f} s, {cpu:.2f} s CPU"))
-                (wall, cpu), (their_wall, their_cpu) = figures["mailrubric"], figures["SSLyze"]
-                rows.append(
-                    (
-                        f"ratio at {round_trip} ms (same findings: {found['mailrubric']})",
-                        f"{their_wall / wall:.1f} × less time, {their_cpu / cpu:.1f} × less CPU",
-                    )
+def report(repeats: int, only: Sequence[str]) -> Table:
+    """Every probe of one submission endpoint at standard depth: time, and time in round trips."""
+    table = Table(
+        ("round trip", "whole process: wall, CPU, memory", "in the process", "connections", "longest dialogue"),
+        "`mailrubric probe --target smtp://…` with every probe, standard depth, against one Postfix; names by a name "
+        f"server as far away as the mail server. Medians of {repeats} runs.",
+    )
+    walls: dict[float, float] = {}
+    inside: dict[float, float] = {}
+    with world() as made, name_server(made), postfix(made) as port:
+        table.notes.append(f"The way: {made.how}.")
+        for round_trip in ROUND_TRIPS_MS:
+            progress(f"a full report at {round_trip} ms")
+            with far(made, round_trip, port) as way:
+                command = [*way.prefix, *peers.our_command()(made, made.host, way.port)]
+                documents = []
+
+                def once(command: list[object] = command, documents: list[dict[str, object]] = documents) -> Figure:
+                    figure, output = run([str(each) for each in command])
+                    documents.append(json.loads(output))
+                    return figure
+
+                figure = median(once, repeats)
+            walls[round_trip] = figure.wall
+            inside[round_trip] = statistics.median(float(str(each["duration_ms"])) for each in documents) / 1000
+            trips, number, connections = _longest(documents[-1], round_trip)
+            table.rows.append(
+                (
+                    f"{round_trip} ms",
+                    figure.words,
+                    seconds(inside[round_trip]),
+                    str(connections),
+                    f"connection {number}: {trips} round trips" if round_trip else "",
                 )
-    return rows
+            )
+        least, most = ROUND_TRIPS_MS[0], ROUND_TRIPS_MS[-1]
+        taken = (inside[most] - inside[least]) / (most / 1000)
+        whole = (walls[most] - walls[least]) / (most / 1000)
+        table.notes.append(
+            f"The whole report takes {taken:.1f} round trips (time at {most} ms less time at 0 ms; whole process: "
+            f"{whole:.1f}), {taken / trips:.2f} × the {trips} of its longest dialogue on one connection, counted from "
+            "its TCP handshake to its last reply. Goal: at most 1.3 ×."
+        )
+        table.notes.append(_timeline(documents[-1]))
+    return table
 
 
-def endpoints(count: int = 200) -> list[tuple[str, str]]:
-    """Rows for the report: ``count`` endpoints at once in one process, each with its full report."""
-    from probes.network import Limits, Options, Surroundings
-    from probes.runner import parse_target, probe_endpoint
+def _dialogues(document: dict[str, object]) -> dict[int, tuple[float, float]]:
+    """Connection → when it began to be made and when its last step was, in ms."""
+    found: dict[int, tuple[float, float]] = {}
+    for step in json.loads(json.dumps(document["transcript"])):
+        number, ms = step["connection"], step["ms"]
+        if not number:
+            continue
+        if number not in found:
+            connected = re.search(r"in ([\d.]+) ms", step["text"])
+            found[number] = (ms - (float(connected[1]) if connected else 0.0), ms)
+        found[number] = (found[number][0], max(ms, found[number][1]))
+    return found
 
-    rows = []
-    with postfix() as (service, authority):
-        for round_trip in (0, 50):
-            with delayed(service.port, round_trip) as port:
-                # One address stands for many servers here, so its own limits are set aside.
-                limits = Limits(deadline=60, connections_per_address=100_000, concurrent_per_address=100_000)
-                options = Options(limits=limits, allow_private=True, ca_file=str(authority))
 
-                async def everything(port: int = port, options: Options = options) -> list[int]:
-                    surroundings = Surroundings(options)
-                    reports = await asyncio.gather(
-                        *(
-                            probe_endpoint(
-                                parse_target(f"smtp://{HOST}:{port}"), options=options, surroundings=surroundings
-                            )
-                            for _ in range(count)
-                        )
-                    )
-                    return [
-                        sum(m.value is None and m.cause != "not_applicable" for m in r.measurements) for r in reports
-                    ]
+def _longest(document: dict[str, object], round_trip: float) -> tuple[int, int, int]:
+    """Round trips of the longest dialogue, its connection, and how many connections there were."""
+    dialogues = _dialogues(document)
+    number = max(dialogues, key=lambda each: dialogues[each][1] - dialogues[each][0])
+    began, ended = dialogues[number]
+    return (round((ended - began) / round_trip) if round_trip else 0), number, len(dialogues)
 
-                cpu = time.process_time()
-                start = time.perf_counter()
-                missing = asyncio.run(everything())
-                wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                rows.append(
-                    (
-                        f"{count} endpoints at once, {round_trip} ms round trip",
-                        f"{wall:.1f} s ({count / wall:.0f} a second), {cpu:.1f} s CPU, peak {peak:.0f} MiB, "
-                        f"{sum(1 for each in missing if each)} reports with a missing value",
-                    )
-                )
-    return rows
+
+def _timeline(document: dict[str, object]) -> str:
+    spans = (
+        f"{number}: {began / ROUND_TRIPS_MS[-1]:.1f} to {ended / ROUND_TRIPS_MS[-1]:.1f}"
+        for number, (began, ended) in sorted(_dialogues(document).items())
+    )
+    return f"When each connection was used, in round trips since the start: {', '.join(spans)}."

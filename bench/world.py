@@ -50,7 +50,7 @@ def enter(arguments: Sequence[str]) -> bool:
     if os.geteuid() or not _TUN.exists() or not tools or subprocess.run([*command, "true"], check=False).returncode:
         return False
     os.environ[_INSIDE] = "1"
-    os.execvp(command[0], [*command, sys.executable, "-m", "bench", *arguments])  # noqa: S606
+    os.execvp(command[0], [*command, sys.executable, "-m", "bench", *arguments])
 
 
 @dataclasses.dataclass(slots=True)
@@ -103,30 +103,34 @@ def world() -> Iterator[World]:
         made.key.write_bytes(identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         for file in (made.authority, made.chain, made.key):
             file.chmod(0o644)  # the servers read them as different accounts; the key is worth nothing
-        if isolated:
-            _settle(folder)
         servers.ADDRESSES.setdefault("localhost", "127.0.0.1")
         servers.ADDRESSES[MAIL] = MAIL_ADDRESS
         servers.ADDRESSES[f"ns.{servers.DOMAIN}"] = NAME_SERVER if isolated else "127.0.0.1"
-        yield made
+        with _names(folder) if isolated else contextlib.nullcontext():
+            yield made
 
 
-def _settle(folder: Path) -> None:
-    """Give this namespace its addresses and names. Safe to call again."""
+@contextlib.contextmanager
+def _names(folder: Path) -> Iterator[None]:
+    """Give this namespace its addresses, and the names of all hosts."""
     for command in (
         ["link", "set", "lo", "up"],
         ["route", "replace", "local", "198.18.0.0/16", "dev", "lo"],
     ):
         subprocess.run(["ip", *command], check=True, stdin=subprocess.DEVNULL)
     names = {MAIL: MAIL_ADDRESS, **TARGETS}
-    for path, text in (
+    files = (
         ("/etc/hosts", "127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in names.items())),
         ("/etc/resolv.conf", f"nameserver {NAME_SERVER}\n"),
-    ):
-        ours = folder / Path(path).name
-        ours.write_text(text, encoding="ascii")
-        ours.chmod(0o644)
-        subprocess.run(["mount", "--bind", ours, path], check=True, stdin=subprocess.DEVNULL)
+    )
+    with contextlib.ExitStack() as mounted:
+        for path, text in files:
+            ours = folder / Path(path).name
+            ours.write_text(text, encoding="ascii")
+            ours.chmod(0o644)
+            subprocess.run(["mount", "--bind", ours, path], check=True, stdin=subprocess.DEVNULL)
+            mounted.callback(subprocess.run, ["umount", path], check=True, stdin=subprocess.DEVNULL)
+        yield
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,0 +1,277 @@
+"""Many endpoints in one run: 30 beside SSLyze and testssl.sh, and 500 with full reports.
+
+    python -m bench batch many
+
+Every endpoint is an address of its own with a name of its own, so everybody's manners towards one server stay as they
+are. One chasquid serves them all; whether it was the bottleneck can be read from its CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import peers
+from bench.measuring import Failed, Figure, median, progress, ratio, run, seconds
+from bench.tables import Table, differences
+from bench.world import MOST, PORT, TARGETS, Way, World, chasquid, cpu_seconds, far, name_server, peak_mib, world
+
+COUNT = 30
+ROUND_TRIPS_MS = (0, 20)
+TESTSSL_MS = 20
+"""testssl.sh spends its time on the processor, whatever the round trip: once is enough."""
+GOAL_SECONDS, GOAL_MIB = 30, 300
+KEYS = ("sslyze", "testssl")
+
+
+# --- ours -------------------------------------------------------------------------------------------------------------
+
+
+def _workspace(world: World, count: int, name: str) -> Path:
+    """A workspace with one vendor that has this many endpoints."""
+    folder = world.folder / name
+    (folder / "vendors").mkdir(parents=True, exist_ok=True)
+    endpoints = "".join(f"    - {{host: {host}, port: {PORT}, tls: starttls}}\n" for host in list(TARGETS)[:count])
+    (folder / "vendors" / "bench.yaml").write_text(
+        f"id: bench\nname: Bench\ncategory: esp\nendpoints:\n  submission:\n{endpoints}", encoding="utf-8"
+    )
+    (folder / "mailrubric.yaml").write_text(
+        f"shipped_vendors: false\nallow_private: true\nca: {world.authority}\n", encoding="utf-8"
+    )
+    return folder
+
+
+def _store(folder: Path) -> Path:
+    return folder / "mailrubric.sqlite"
+
+
+def _ours(folder: Path, count: int, *words: str) -> peers.Command:
+    """``mailrubric probe --all``: the command that people use, into a store."""
+    return [
+        peers.mailrubric(), "probe", "--all", "--workspace", folder, "--json", "--concurrency", str(count), *words,
+    ]  # fmt: skip
+
+
+def _reports(folder: Path) -> dict[str, bytes]:
+    """Host → its report, as ``--json`` gives it for one target, from the store."""
+    from mailrubric.evidence.store import Store
+
+    with Store(f"sqlite:///{_store(folder)}") as store:
+        documents = [store.report(each.id) for each in store.reports("bench", limit=MOST)]
+    return {document["endpoint"]["host"]: json.dumps(document).encode() for document in documents}
+
+
+# --- a batch of 30 ----------------------------------------------------------------------------------------------------
+
+
+def batch(repeats: int, only: Sequence[str]) -> Table:
+    """Wall clock and CPU for each endpoint."""
+    table = Table(
+        ("findings", "peer", "round trip", "peer: wall, CPU for each endpoint", "ours", "time ÷ ours", "CPU ÷ ours",
+         "findings"),
+        f"{COUNT} hosts in one run, figures divided by {COUNT}, start of the program and all. Ours is "
+        "`mailrubric probe --all`: one process, everything stored in SQLite. SSLyze with all targets in one process; "
+        f"testssl.sh with `--file` and `--parallel`. Medians of {repeats} runs, of fewer where the number says so.",
+    )  # fmt: skip
+    with world() as made:
+        if not made.targets:
+            table.notes.append("Not measured: there are no network namespaces here, so no addresses for a batch.")
+            return table
+        table.notes.append(f"The way: {made.how}. The server: one chasquid (Go) for all addresses.")
+        with name_server(made), chasquid(made) as server:
+            for round_trip in ROUND_TRIPS_MS:
+                with far(made, round_trip) as way:
+                    if not only or "sslyze" in only:
+                        _against_sslyze(table, made, way, repeats, server)
+                    if round_trip == TESTSSL_MS and (not only or "testssl" in only):
+                        _against_testssl(table, made, way, repeats, server)
+    return table
+
+
+def _measured_ours(
+    world: World, way: Way, repeats: int, server: int, words: Sequence[str]
+) -> tuple[Figure, dict[str, bytes], float]:
+    """Our figure for the whole batch, the reports of the last run, and the server's CPU seconds in it."""
+    folder = _workspace(world, COUNT, "thirty")
+    command = [*way.prefix, *_ours(folder, COUNT, *words)]
+    served = 0.0
+
+    def once() -> Figure:
+        nonlocal served
+        _store(folder).unlink(missing_ok=True)
+        before = cpu_seconds(server)
+        figure = run(command)[0]
+        served = cpu_seconds(server) - before
+        return figure
+
+    figure = median(once, repeats)
+    return figure, _reports(folder), served
+
+
+def _row(
+    table: Table,
+    what: str,
+    name: str,
+    way: Way,
+    repeats: int,
+    theirs: Figure,
+    ours: Figure,
+    differing: str,
+) -> None:
+    def shown(figure: Figure) -> str:
+        each = figure.share(COUNT)
+        runs = "" if figure.runs == repeats else f" ({figure.runs} run{'s' if figure.runs > 1 else ''})"
+        return f"{seconds(each.wall)}, {seconds(each.cpu)} CPU; {figure.peak:.0f} MiB{runs}"
+
+    table.rows.append(
+        (
+            what,
+            name,
+            f"{way.round_trip_ms:.0f} ms",
+            shown(theirs),
+            shown(ours),
+            ratio(theirs.wall, ours.wall),
+            ratio(theirs.cpu, ours.cpu),
+            differing or "the same",
+        )
+    )
+
+
+def _compare(
+    table: Table,
+    name: str,
+    theirs: dict[str, peers.Findings],
+    reports: dict[str, bytes],
+    read: Callable[[bytes], peers.Findings],
+) -> str:
+    """In words, for how many hosts the findings are the same; what differs goes into a note."""
+    same = 0
+    for host in list(TARGETS)[:COUNT]:
+        ours = read(reports[host]) if host in reports else {}
+        differing = differences(ours, theirs.get(host, {}), name)
+        if not differing:
+            same += 1
+        elif same == 0 or len(table.notes) < 12:
+            table.notes.append(f"{name} and we differ on {host}: {differing}.".replace(host, "a host"))
+    return "the same" if same == COUNT else f"the same for {same} of {COUNT}"
+
+
+def _against_sslyze(table: Table, world: World, way: Way, repeats: int, server: int) -> None:
+    name, what = "SSLyze", "versions, every cipher suite, certificate"
+    progress(f"{name}, {COUNT} endpoints at {way.round_trip_ms:.0f} ms")
+    targets = [f"{host}:{PORT}" for host in list(TARGETS)[:COUNT]]
+    try:
+        command = [*way.prefix, *peers.sslyze_flags(world), *targets]
+        figure = median(lambda: run(command)[0], repeats)
+    except (peers.Absent, Failed) as problem:
+        table.rows.append((what, name, f"{way.round_trip_ms:.0f} ms", str(problem), "", "", "", ""))
+        return
+    document = json.loads((world.folder / "sslyze.json").read_bytes())
+    theirs = {}
+    for each in document["server_scan_results"]:
+        host = each["server_location"]["hostname"]
+        theirs[host] = peers.read_sslyze_server(each, host) if each["scan_result"] else {}
+    progress(f"ours, {COUNT} endpoints at {way.round_trip_ms:.0f} ms")
+    ours, reports, served = _measured_ours(
+        world, way, repeats, server, ("--probe", "tls", "--probe", "certificate", "--depth", "full")
+    )
+    differing = _compare(table, name, theirs, reports, peers.our_tls_and_certificate)
+    _row(table, what, name, way, repeats, figure, ours, differing)
+    table.notes.append(
+        f"While ours ran at {way.round_trip_ms:.0f} ms ({seconds(ours.wall)}), the server used {seconds(served)} "
+        "of CPU."
+    )
+
+
+def _against_testssl(table: Table, world: World, way: Way, repeats: int, server: int) -> None:
+    name, what = "testssl.sh -p -s", "versions, weak suites by family"
+    progress(f"{name}, {COUNT} endpoints at {way.round_trip_ms:.0f} ms")
+    hosts = list(TARGETS)[:COUNT]
+    folder = world.folder / "testssl"
+    folder.mkdir(exist_ok=True)
+    results = {host: folder / f"{host}.json" for host in hosts}
+    try:
+        flags = peers.testssl_flags(world)
+        lines = [
+            " ".join(str(each) for each in [
+                *flags[1:], "--ip", TARGETS[host], "--jsonfile", results[host], f"{host}:{PORT}",
+            ])
+            for host in hosts
+        ]  # fmt: skip
+        file = world.folder / "testssl.txt"
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+        def once() -> Figure:
+            for result in results.values():
+                result.unlink(missing_ok=True)
+            command = [*way.prefix, flags[0], "--quiet", "--color", "0", "--file", file, "--mode", "parallel"]
+            return run(command, folder=folder)[0]
+
+        figure = median(once, repeats)
+    except (peers.Absent, Failed) as problem:
+        table.rows.append((what, name, f"{way.round_trip_ms:.0f} ms", str(problem), "", "", "", ""))
+        return
+    theirs = {host: peers.read_testssl_file(path.read_bytes()) for host, path in results.items() if path.exists()}
+    progress(f"ours, {COUNT} endpoints at {way.round_trip_ms:.0f} ms")
+    ours, reports, _ = _measured_ours(world, way, repeats, server, ("--probe", "tls"))
+    differing = _compare(table, name, theirs, reports, peers.our_versions_and_families)
+    _row(table, what, name, way, repeats, figure, ours, differing)
+
+
+# --- 500 --------------------------------------------------------------------------------------------------------------
+
+
+def many(repeats: int, only: Sequence[str]) -> Table:
+    """Full reports of 500 endpoints at 100 ms in one process."""
+    repeats = min(repeats, 3)
+    table = Table(
+        ("what", "wall", "CPU", "memory", "reports", "values missing for want of time"),
+        f"`mailrubric probe --all --concurrency {MOST}`: one process, every probe, standard depth, {MOST} hosts at "
+        f"100 ms round trip, all stored in SQLite. Medians of {repeats} runs.",
+    )
+    with world() as made:
+        if not made.targets:
+            table.notes.append("Not measured: there are no network namespaces here, so no addresses for so many.")
+            return table
+        folder = _workspace(made, MOST, "many")
+        with name_server(made), chasquid(made) as server, far(made, 100) as way:
+            command = [*way.prefix, *_ours(folder, MOST)]
+            served = 0.0
+
+            def once() -> Figure:
+                nonlocal served
+                progress(f"{MOST} endpoints at 100 ms")
+                _store(folder).unlink(missing_ok=True)
+                before = cpu_seconds(server)
+                figure = run(command)[0]
+                served = cpu_seconds(server) - before
+                return figure
+
+            figure = median(once, repeats)
+            table.notes.append(
+                f"The way: {made.how}. The server, one chasquid for all addresses on the same {os.cpu_count()} cores, "
+                f"used {seconds(served)} of CPU and {peak_mib(server):.0f} MiB."
+            )
+        reports, late = _counted(folder)
+        table.rows.append(
+            (
+                f"{MOST} full reports",
+                f"{seconds(figure.wall)} ({MOST / figure.wall:.0f} a second)",
+                f"{seconds(figure.cpu)}, {1000 * figure.cpu / MOST:.0f} ms for each",
+                f"{figure.peak:.0f} MiB",
+                str(reports),
+                str(late),
+            )
+        )
+        table.notes.append(f"Goal: under {GOAL_SECONDS} s, at most {GOAL_MIB} MiB.")
+    return table
+
+
+def _counted(folder: Path) -> tuple[int, int]:
+    """How many reports there are in the store, and how many of their values are missing because time ran out."""
+    late = {"deadline_exceeded", "connection_timeout", "greeting_timeout", "dns_timeout", "probe_bug", "throttled"}
+    reports = _reports(folder)
+    causes = [each["cause"] for report in reports.values() for each in json.loads(report)["measurements"]]
+    return len(reports), sum(cause in late for cause in causes)
