@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mailrubric.cli import decision, export, lab, metrics, new, price, probe, score, serve, validate
+from mailrubric.cli import decision, export, frozen, lab, metrics, new, price, probe, score, serve, validate
 
 app = typer.Typer(
     name="mailrubric",
@@ -46,6 +46,9 @@ app.command("why")(decision.why)
 app.command("sensitivity")(decision.sensitivity)
 app.command("price")(price.price)
 app.command("export")(export.export)
+app.command("freeze")(frozen.freeze)
+app.command("diff")(frozen.diff)
+app.command("check")(frozen.check)
 app.add_typer(new.app, name="new")
 app.command("metrics")(metrics.metrics)
 app.command("lab")(lab.lab)

@@ -19,7 +19,8 @@ from mailrubric.cli.workspace import catalogue_faults, open_workspace
 from mailrubric.evidence.observation import Observation
 from mailrubric.evidence.store import Store, StoreError
 from mailrubric.evidence.times import moment
-from mailrubric.scoring.evaluate import ScoringError, WeightError, evaluate
+from mailrubric.frozen import Inputs, inputs
+from mailrubric.scoring.evaluate import ScoringError, WeightError
 from mailrubric.scoring.evaluation import Evaluation, VendorScore
 from mailrubric.workspace import Workspace
 
@@ -42,9 +43,10 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scored:
-    """An evaluation with what it was made from. ``categories``: those it was limited to; empty for all."""
+    """An evaluation with what it was made from. ``workspace``: None for a frozen scorecard. ``categories``: those it
+    was limited to; empty for all."""
 
-    workspace: Workspace
+    workspace: Workspace | None
     catalogue: Catalogue
     evaluation: Evaluation
     categories: tuple[str, ...]
@@ -92,8 +94,8 @@ def choose(
     return found if lab_too or not real else real
 
 
-def score(choice: Choice) -> Scored:
-    """Evaluate what was chosen."""
+def gather(choice: Choice) -> tuple[Workspace, Catalogue, Inputs, tuple[str, ...]]:
+    """What was chosen, ready to be evaluated; the categories it was limited to."""
     workspace = open_workspace(choice.workspace)
     catalogue = read_catalogue(workspace)
     preset = choice.preset if choice.preset is not None else workspace.settings.preset or None
@@ -111,20 +113,30 @@ def score(choice: Choice) -> Scored:
     weights = _weights(choice.weights, catalogue)
     as_of = parse_as_of(choice.as_of)
     minimum = choice.minimum_coverage if choice.minimum_coverage is not None else workspace.settings.minimum_coverage
-    observations = _observations(workspace, vendors, as_of)
+    given = inputs(
+        catalogue,
+        _observations(workspace, vendors, as_of),
+        vendors=vendors,
+        preset=preset,
+        weights=weights,
+        as_of=as_of,
+        minimum_coverage=minimum,
+    )
+    return workspace, catalogue, given, categories
+
+
+def score(choice: Choice) -> Scored:
+    """Evaluate what was chosen."""
+    workspace, catalogue, given, categories = gather(choice)
+    return Scored(workspace, catalogue, evaluated(given), categories)
+
+
+def evaluated(given: Inputs) -> Evaluation:
+    """The evaluation; a usage failure when the weights define none."""
     try:
-        evaluation = evaluate(
-            catalogue,
-            observations,
-            vendors=vendors,
-            preset=preset,
-            weights=weights,
-            as_of=as_of,
-            minimum_coverage=minimum,
-        )
+        return given.evaluate()
     except (ScoringError, WeightError) as error:
         raise Usage(str(error)) from error
-    return Scored(workspace, catalogue, evaluation, categories)
 
 
 def explained(vendor: str, choice: Choice) -> tuple[Scored, VendorScore]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailrubric.cli import options
 from mailrubric.cli.decision import robust_json, robust_ranking, show_robust
-from mailrubric.cli.terminal import print_json, print_table, print_title, say
+from mailrubric.cli.terminal import Usage, print_json, print_table, print_title, say
 
 if TYPE_CHECKING:
     from mailrubric.cli.catalogue import Scored
@@ -23,6 +24,15 @@ def score(
     everyone: options.AllCategories = False,
     min_coverage: options.MinimumCoverage = None,
     as_of: options.AsOf = None,
+    frozen: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE.json",
+            help="Score what mailrubric freeze kept in this file, and nothing else.",
+            show_default=False,
+        ),
+    ] = None,
     fail_on_gate: Annotated[
         bool,
         typer.Option("--fail-on-gate", help="Exit code 1 when a vendor fails a gate.", show_default=False),
@@ -63,12 +73,22 @@ def score(
     json: options.Json = False,
 ) -> None:
     """Rank vendors: score, interval, coverage and gates."""
-    from mailrubric.cli.catalogue import Choice
+    from mailrubric.cli.catalogue import Choice, Scored, evaluated
     from mailrubric.cli.catalogue import score as evaluate
 
-    scored = evaluate(
-        Choice(workspace, tuple(vendors or ()), tuple(category or ()), everyone, preset, weights, min_coverage, as_of)
-    )
+    if frozen is not None:
+        if any((vendors, preset, weights, category, everyone, min_coverage is not None, as_of, workspace)):
+            raise Usage("--from takes vendors, weights and time from the file: leave the other choices out")
+        from mailrubric.cli.frozen import read
+
+        given = read(frozen)
+        scored = Scored(None, given.catalogue, evaluated(given), ())
+    else:
+        scored = evaluate(
+            Choice(
+                workspace, tuple(vendors or ()), tuple(category or ()), everyone, preset, weights, min_coverage, as_of
+            )
+        )
     sureness = robust_ranking(scored.evaluation, drawn, spread, draws, seed, exact) if robust else None
     if json:
         from mailrubric.export.document import scorecard

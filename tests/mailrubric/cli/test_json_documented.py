@@ -89,6 +89,23 @@ def test_price(call):
     check("price-break-even", call("price", "amazon-ses", "resend", "--break-even", "--json").json)
 
 
+def test_freeze_and_diff(call, probed, tmp_path):
+    one, other, heavy = tmp_path / "one.json", tmp_path / "other.json", tmp_path / "heavy.yaml"
+    heavy.write_text("groups: {tls: 60}\n")
+    where = ("--workspace", probed.workspace)
+    check("freeze", call("freeze", "-o", one, *where, "--json").json)
+    call("freeze", "-o", other, *where, "--weights", heavy)
+    real = call("diff", one, other, "--json").json
+    # Ids are data here.
+    example = {**EXAMPLES["diff"], "weights": real["weights"]}
+    assert list(next(iter(real["weights"].values()))) == ["before", "after"]
+    assert differences(example, real) == []
+
+
+def test_check(call, probed):
+    check("check", call("check", "--workspace", probed.workspace, "--min-score", 70, "--json").json)
+
+
 def test_explain(call, probed):
     real = call("explain", "lab-contradiction", "--workspace", probed.workspace, "--json").json
     assert list(real) == list(EXAMPLES["explain"])
@@ -127,7 +144,7 @@ def test_serve(call, monkeypatch):
 def test_every_command_is_documented():
     assert set(EXAMPLES) == {
         "failure", "validate", "probe-target", "probe-vendors", "score", "robust", "sensitivity", "why",
-        "price", "price-curve", "price-break-even", "explain", "export", "new", "metrics", "lab",
+        "price", "price-curve", "price-break-even", "freeze", "diff", "check", "explain", "export", "new", "metrics", "lab",
         "serve",
     }  # fmt: skip
     assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")

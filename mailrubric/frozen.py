@@ -1,0 +1,427 @@
+"""Frozen scorecards: everything that made a decision in one file, from which the same scorecard comes out again.
+
+A frozen scorecard holds the criteria with their value functions, the weights, the profiles of the vendors, the evidence
+up to its time, and the result. Nothing else is read when it is scored again, so it outlives the workspace it came from.
+Two of them can be compared: what changed, and how much of each vendor's change comes from evidence, criteria or
+weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from mailrubric.catalogue.catalogue import Catalogue
+from mailrubric.catalogue.models import Criterion, FactDeclaration, Group, Preset, Vendor, Weights
+from mailrubric.evidence.observation import Observation
+from mailrubric.evidence.times import moment
+from mailrubric.scoring.evaluate import ENGINE_VERSION, ScoringError, WeightError, effective_weights, evaluate
+from mailrubric.scoring.evaluation import Evaluation, VendorScore
+from probes.model import Metric
+
+FORMAT = "mailrubric-scorecard"
+VERSION = 1
+LARGEST = 200_000_000
+"""Bytes of a file that are read."""
+
+
+class FrozenError(ValueError):
+    """Not a frozen scorecard, or one that cannot be scored; a sentence for people."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """Everything that an evaluation is made from. ``catalogue`` holds the chosen vendors only."""
+
+    catalogue: Catalogue
+    observations: tuple[Observation, ...]
+    preset: str | None
+    weights: Weights | None
+    as_of: datetime
+    minimum_coverage: float
+
+    def evaluate(self) -> Evaluation:
+        """The scorecard. Raises ``ScoringError`` and ``WeightError`` as ``scoring.evaluate`` does."""
+        return evaluate(
+            self.catalogue,
+            self.observations,
+            vendors=list(self.catalogue.vendors),
+            preset=self.preset,
+            weights=self.weights,
+            as_of=self.as_of,
+            minimum_coverage=self.minimum_coverage,
+        )
+
+
+def inputs(
+    catalogue: Catalogue,
+    observations: Iterable[Observation],
+    *,
+    vendors: Sequence[str],
+    preset: str | None,
+    weights: Weights | None,
+    as_of: datetime,
+    minimum_coverage: float,
+) -> Inputs:
+    """The inputs of an evaluation, reduced to what it looks at."""
+    chosen = set(vendors)
+    reduced = dataclasses.replace(
+        catalogue,
+        vendors={name: vendor for name, vendor in catalogue.vendors.items() if name in chosen},
+        presets={preset: catalogue.presets[preset]} if preset else {},
+        paths={},
+        warnings=(),
+    )
+    return Inputs(
+        reduced,
+        tuple(each for each in observations if each.vendor in chosen),
+        preset,
+        weights,
+        as_of.replace(microsecond=0),
+        float(minimum_coverage),
+    )
+
+
+def freeze(given: Inputs) -> bytes:
+    """The file: JSON in ASCII, the same bytes for the same inputs. Ends with the result, for readers without us."""
+    from mailrubric.export.document import scorecard
+
+    catalogue = given.catalogue
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "engine": ENGINE_VERSION,
+        "as_of": given.as_of.isoformat().replace("+00:00", "Z"),
+        "preset": given.preset,
+        "weights": None if given.weights is None else given.weights.model_dump(mode="json"),
+        "minimum_coverage": given.minimum_coverage,
+        "groups": [group.model_dump(mode="json", by_alias=True) for group in catalogue.groups],
+        "criteria": [
+            {"group": catalogue.group_of[each.id], **each.model_dump(mode="json", by_alias=True)}
+            for each in catalogue.criteria
+        ],
+        "facts": {name: each.model_dump(mode="json") for name, each in catalogue.facts.items()},
+        "metrics": [_metric(each) for each in catalogue.metrics.values()],
+        "presets": [each.model_dump(mode="json") for each in catalogue.presets.values()],
+        "vendors": [each.model_dump(mode="json", by_alias=True) for each in catalogue.vendors.values()],
+        "observations": [_slim(each) for each in given.observations],
+        "scorecard": scorecard(given.evaluate()),
+    }
+    return (json.dumps(document, ensure_ascii=True, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def thaw(data: bytes) -> Inputs:
+    """The inputs in a frozen scorecard. Raises ``FrozenError`` for everything that is none, or of a newer version."""
+    if len(data) > LARGEST:
+        raise FrozenError(f"larger than {LARGEST:,} bytes")
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FrozenError(f"not JSON: {str(error)[:200]}") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise FrozenError("not a frozen scorecard: mailrubric freeze -o FILE makes one")
+    if document.get("version") != VERSION:
+        raise FrozenError(f"version {document.get('version')!r} of the format; this Mailrubric reads version {VERSION}")
+    try:
+        return _inputs(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise FrozenError(f"{place}: {first['msg']}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FrozenError(f"damaged: {type(error).__name__}: {str(error)[:200]}") from None
+
+
+def _inputs(document: dict[str, Any]) -> Inputs:
+    as_of = moment(document["as_of"])
+    if as_of is None:
+        raise FrozenError(f"as_of is no time: {str(document['as_of'])[:60]!r}")
+    criteria, group_of = [], {}
+    for raw in document["criteria"]:
+        fields = dict(raw)
+        group = fields.pop("group")
+        criterion = _model(Criterion, fields)
+        criteria.append(criterion)
+        group_of[criterion.id] = group
+    groups = tuple(_model(Group, raw) for raw in document["groups"])
+    strays = sorted(set(group_of.values()) - {group.id for group in groups})
+    if strays:
+        raise FrozenError(f"criteria stand in groups that it does not have: {', '.join(map(str, strays))}")
+    presets = [_model(Preset, raw) for raw in document["presets"]]
+    vendors = [_model(Vendor, raw) for raw in document["vendors"]]
+    weights = document["weights"]
+    minimum = document["minimum_coverage"]
+    if isinstance(minimum, bool) or not isinstance(minimum, int | float) or not 0 <= minimum <= 100:
+        raise FrozenError("minimum_coverage: expected 0 to 100")
+    return Inputs(
+        catalogue=Catalogue(
+            groups=groups,
+            criteria=tuple(criteria),
+            group_of=group_of,
+            facts={name: _model(FactDeclaration, raw) for name, raw in document["facts"].items()},
+            metrics={raw["key"]: _metric_of(raw) for raw in document["metrics"]},
+            vendors={vendor.id: vendor for vendor in vendors},
+            presets={preset.id: preset for preset in presets},
+        ),
+        observations=tuple(_observation(raw) for raw in document["observations"]),
+        preset=document["preset"],
+        weights=None if weights is None else _model(Weights, weights),
+        as_of=as_of,
+        minimum_coverage=float(minimum),
+    )
+
+
+def _model(kind: Any, raw: Any) -> Any:
+    # By way of JSON, as it was written: JSON's lists are the models' tuples.
+    return kind.model_validate_json(json.dumps(raw))
+
+
+def _slim(observation: Observation) -> dict[str, Any]:
+    """The fields that say something."""
+    defaults = {field.name: field.default for field in dataclasses.fields(Observation)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in ((name, getattr(observation, name)) for name in Observation.__slots__)
+        if name in ("vendor", "metric", "value", "kind", "source", "observed") or value != defaults[name]
+    }
+
+
+def _observation(raw: Mapping[str, Any]) -> Observation:
+    fields = dict(raw)
+    if isinstance(fields["value"], list):
+        fields["value"] = tuple(str(member) for member in fields["value"])
+    if (fields["value"] is None) == (fields.get("cause") is None):
+        raise FrozenError(f"an observation of {fields.get('metric')} has a value and a cause, or neither")
+    for name, width in (("versions", 2), ("disputed", 3)):
+        if name in fields:
+            fields[name] = tuple(tuple(map(str, each)) for each in fields[name])
+            if any(len(each) != width for each in fields[name]):
+                raise FrozenError(f"{name} of an observation of {fields.get('metric')} has another shape")
+    return Observation(**fields)
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "key": metric.key,
+        "type": metric.type,
+        "unit": metric.unit,
+        "meaning": metric.meaning,
+        "levels": list(metric.levels),
+        "roles": None if metric.roles is None else sorted(metric.roles),
+    }
+
+
+def _metric_of(raw: Mapping[str, Any]) -> Metric:
+    return Metric(
+        key=str(raw["key"]),
+        type=raw["type"],
+        meaning=str(raw["meaning"]),
+        unit=str(raw["unit"]),
+        levels=tuple(map(str, raw["levels"])),
+        roles=None if raw["roles"] is None else frozenset(raw["roles"]),
+    )
+
+
+# --- what changed between two -----------------------------------------------------------------------------------------
+
+Factor = Literal["evidence", "criteria", "weights"]
+FACTORS: tuple[Factor, ...] = ("evidence", "criteria", "weights")
+"""What a score depends on: observations, profiles and the time they are looked at; questions, value functions and
+groups; weights and preset."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VendorChange:
+    """One vendor in both. ``before``/``after``: ranking scores. ``parts``: points of the change that come from each
+    factor; they add up to it. None where one of the two has no score."""
+
+    id: str
+    name: str
+    rank_before: int | None
+    rank_after: int | None
+    status_before: str
+    status_after: str
+    before: float | None
+    after: float | None
+    parts: dict[str, float] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CellChange:
+    """A criterion of one vendor whose value, cause or score is another one."""
+
+    vendor: str
+    criterion: str
+    before: str
+    after: str
+    score_before: float | None
+    score_after: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    """What changed between two frozen scorecards. ``weights``: id → (before, after) in per cent of all weight."""
+
+    vendors: tuple[VendorChange, ...]
+    cells: tuple[CellChange, ...]
+    added_vendors: tuple[str, ...]
+    removed_vendors: tuple[str, ...]
+    added_criteria: tuple[str, ...]
+    removed_criteria: tuple[str, ...]
+    changed_criteria: tuple[str, ...]
+    weights: dict[str, tuple[float, float]]
+    as_of: tuple[str, str]
+
+    @property
+    def nothing(self) -> bool:
+        """Whether both are the same but for their time."""
+        lists = (
+            self.cells, self.added_vendors, self.removed_vendors, self.added_criteria, self.removed_criteria,
+            self.changed_criteria, self.weights,
+        )  # fmt: skip
+        moved = any(
+            (each.rank_before, each.status_before) != (each.rank_after, each.status_after) for each in self.vendors
+        )
+        return not any(lists) and not moved
+
+
+def difference(old: Inputs, new: Inputs) -> Difference:
+    """What changed, and what of each vendor's change comes from where.
+
+    The parts are Shapley values (L. S. Shapley 1953): the mean, over all orders in which the factors could have changed
+    one after the other, of what each adds; so they add up to the whole and favour no order. Vendors that only one of
+    the two has take part in neither. Raises ``ScoringError``/``WeightError`` as scoring does.
+    """
+    common = [name for name in old.catalogue.vendors if name in new.catalogue.vendors]
+    before, after = old.evaluate(), new.evaluate()
+    was, now = _lines(before), _lines(after)
+    parts = _parts(old, new, common) if common else {}
+    old_criteria = {each.id: each for each in old.catalogue.criteria}
+    new_criteria = {each.id: each for each in new.catalogue.criteria}
+    shares_before = {each.id: each.weight for each in before.criteria}
+    shares_after = {each.id: each.weight for each in after.criteria}
+    return Difference(
+        vendors=tuple(
+            VendorChange(
+                name, now[name].name, was[name].rank, now[name].rank, was[name].status, now[name].status,
+                was[name].ranking_score, now[name].ranking_score, parts.get(name),
+            )
+            for name in sorted(common, key=lambda name: (now[name].rank or math.inf, name))
+        ),
+        cells=tuple(change for name in common for change in _cells(was[name], now[name])),
+        added_vendors=tuple(sorted(set(new.catalogue.vendors) - set(old.catalogue.vendors))),
+        removed_vendors=tuple(sorted(set(old.catalogue.vendors) - set(new.catalogue.vendors))),
+        added_criteria=tuple(sorted(set(new_criteria) - set(old_criteria))),
+        removed_criteria=tuple(sorted(set(old_criteria) - set(new_criteria))),
+        changed_criteria=tuple(
+            sorted(
+                name
+                for name, criterion in new_criteria.items()
+                if name in old_criteria
+                and criterion.model_copy(update={"weight": 1}) != old_criteria[name].model_copy(update={"weight": 1})
+            )
+        ),
+        weights={
+            name: (shares_before[name], share)
+            for name, share in shares_after.items()
+            if name in shares_before and abs(share - shares_before[name]) > 1e-9
+        },
+        as_of=(before.as_of, after.as_of),
+    )  # fmt: skip
+
+
+def _lines(evaluation: Evaluation) -> dict[str, VendorScore]:
+    return {line.id: line for line in evaluation.vendors}
+
+
+def _cells(before: VendorScore, after: VendorScore) -> Iterable[CellChange]:
+    from mailrubric.display import value_words
+
+    was = {cell.criterion: cell for cell in before.cells}
+    for cell in after.cells:
+        old = was.get(cell.criterion)
+        if old is None or (old.value, old.cause) == (cell.value, cell.cause):
+            continue
+        yield CellChange(
+            after.id,
+            cell.criterion,
+            value_words(old.value, old.unit) if old.value is not None else f"unknown: {old.cause}",
+            value_words(cell.value, cell.unit) if cell.value is not None else f"unknown: {cell.cause}",
+            old.score,
+            cell.score,
+        )
+
+
+def _parts(old: Inputs, new: Inputs, common: Sequence[str]) -> dict[str, dict[str, float]]:
+    scores: dict[frozenset[Factor], dict[str, float]] = {}
+    for size in range(len(FACTORS) + 1):
+        for chosen in itertools.combinations(FACTORS, size):
+            mixed = _mixed(old, new, frozenset(chosen), common)
+            scores[frozenset(chosen)] = {
+                line.id: line.ranking_score for line in mixed.evaluate().vendors if line.ranking_score is not None
+            }
+    result: dict[str, dict[str, float]] = {}
+    count = len(FACTORS)
+    for name in common:
+        if any(name not in each for each in scores.values()):
+            continue
+        parts = dict.fromkeys(FACTORS, 0.0)
+        for factor in FACTORS:
+            others = [each for each in FACTORS if each != factor]
+            for size in range(count):
+                share = math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
+                for chosen in itertools.combinations(others, size):
+                    without = frozenset(chosen)
+                    parts[factor] += share * (scores[without | {factor}][name] - scores[without][name])
+        result[name] = {str(factor): value for factor, value in parts.items()}
+    return result
+
+
+def _mixed(old: Inputs, new: Inputs, changed: frozenset[Factor], common: Sequence[str]) -> Inputs:
+    """The old inputs with these factors taken from the new ones, over the vendors that both have."""
+    rules = new if "criteria" in changed else old
+    facts = new if "evidence" in changed else old
+    weighing = new if "weights" in changed else old
+    groups, criteria = effective_weights(weighing.catalogue, weighing.preset, weighing.weights)
+    # Weights of what only the other side knows stay as that side has them.
+    own_groups, own_criteria = effective_weights(rules.catalogue, rules.preset, rules.weights)
+    weights = Weights(
+        groups={name: groups.get(name, weight) for name, weight in own_groups.items()},
+        criteria={name: criteria.get(name, weight) for name, weight in own_criteria.items()},
+    )
+    catalogue = dataclasses.replace(
+        rules.catalogue, vendors={name: facts.catalogue.vendors[name] for name in common}, presets={}
+    )
+    chosen = set(common)
+    return Inputs(
+        catalogue,
+        tuple(each for each in facts.observations if each.vendor in chosen),
+        None,
+        weights,
+        facts.as_of,
+        new.minimum_coverage,
+    )
+
+
+__all__ = [
+    "FACTORS",
+    "FORMAT",
+    "CellChange",
+    "Difference",
+    "FrozenError",
+    "Inputs",
+    "ScoringError",
+    "VendorChange",
+    "WeightError",
+    "difference",
+    "freeze",
+    "inputs",
+    "thaw",
+]
