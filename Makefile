@@ -51,7 +51,7 @@ run: $(VENV)/.installed
 	@$(BIN)/mailrubric serve --port $(PORT)
 
 lab: $(VENV)/.installed
-	@$(BIN)/mailrubric lab --probe --serve
+	@$(BIN)/mailrubric lab --probe --serve --port $(PORT)
 
 # What a test needs and this machine lacks is named in the summary's list of skipped tests; with CI=true it fails.
 # The files go to the workers in their order, so that the browser's tests, which take longest, come first.
