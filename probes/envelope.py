@@ -138,9 +138,7 @@ async def recipient_taken(sessions: Sessions, address: str) -> None:
 async def senders(sessions: Sessions, forms: Sequence[Form], address: str) -> dict[str, Answer]:
     """The answer to each form as a sender. ``address``: what the forms are made of, and what the server takes as it is;
     it still does so afterwards, or its refusal is raised."""
-    found = {}
-    for form in forms:
-        found[form.name] = await _ask(sessions, form, functools.partial(_sender, address=form.argument(address)))
+    found = await _all(sessions, forms, address, _sender)
     await sender_taken(sessions, [address])
     await sessions.close()
     return found
@@ -148,12 +146,26 @@ async def senders(sessions: Sessions, forms: Sequence[Form], address: str) -> di
 
 async def recipients(sessions: Sessions, forms: Sequence[Form], address: str) -> dict[str, Answer]:
     """The same for recipients. No message follows."""
-    found = {}
-    for form in forms:
-        found[form.name] = await _ask(sessions, form, functools.partial(name_recipient, address=form.argument(address)))
+    found = await _all(sessions, forms, address, name_recipient)
     await recipient_taken(sessions, address)
     await sessions.close()
     return found
+
+
+async def _all(
+    sessions: Sessions, forms: Sequence[Form], address: str, ask: Callable[[Session, bytes], Awaitable[Reply]]
+) -> dict[str, Answer]:
+    """The answer to each form. What is put off is asked once more at the end: it may have been a passing fault."""
+    found: dict[str, Answer] = {}
+    for turn in (1, 2):
+        for form in forms:
+            if turn == 1 or _put_off(found[form.name]):
+                found[form.name] = await _ask(sessions, form, functools.partial(_told, ask, form.argument(address)))
+    return found
+
+
+async def _told(ask: Callable[[Session, bytes], Awaitable[Reply]], address: bytes, session: Session) -> Reply:
+    return await ask(session, address)
 
 
 async def _ask(sessions: Sessions, form: Form, work: Callable[[Session], Awaitable[Reply]]) -> Answer:

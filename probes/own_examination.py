@@ -253,6 +253,9 @@ class _Examination:
             raise Unmeasured(Cause.NOT_APPLICABLE, "PIPELINING is not offered")
         commands: list[str | bytes] = [_MAIL, "RCPT TO:<>", "RSET"]  # refused and taken in turn: the order shows
         alone = [await session.ask(command) for command in commands]
+        for reply in alone:
+            if 400 <= reply.code < 500:
+                raise refusal(reply, "commands one by one")
         group = await session.ask_group([*commands, "QUIT"])
         said = f"one by one {_codes(alone)}, then QUIT; together {_codes(group)}"
         wanted = [reply.code // 100 for reply in alone]

@@ -66,9 +66,14 @@ async def accepted_endings(sessions: Sessions, head: bytes) -> tuple[list[str], 
     taken = []
     said = []
     for ending in ENDINGS:
-        ends, words = await _is_taken(await sessions.fresh(), head, ending)
-        said.append(f"{ending.name}: {words}")
-        if ends:
+        outcome = await _is_taken(await sessions.fresh(), head, ending)
+        if outcome.hung_up:  # for these bytes only if it does so every time
+            again = await _is_taken(await sessions.fresh(), head, ending)
+            if again.hung_up and again.code != outcome.code:
+                raise Unmeasured(Cause.CONNECTION_RESET, f"{outcome.words}; the next time: {again.words}")
+            outcome = again
+        said.append(f"{ending.name}: {outcome.words}")
+        if outcome.taken:
             taken.append(ending.name)
     return sorted(taken), "; ".join(said)
 
@@ -90,8 +95,18 @@ async def _all_are_text(sessions: Sessions, head: bytes) -> bool:
         session.over = True
 
 
-async def _is_taken(session: Session, head: bytes, ending: Ending) -> tuple[bool, str]:
-    """Whether this ending ends the text, and what the server said. ``Unmeasured`` when that cannot be told."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Whether an ending was taken for the end, or refused by a server that hung up. ``code``: of the decisive reply."""
+
+    taken: bool
+    code: int
+    words: str
+    hung_up: bool = False
+
+
+async def _is_taken(session: Session, head: bytes, ending: Ending) -> _Outcome:
+    """What comes of one ending. ``Unmeasured`` when that cannot be told."""
     await session.begin_data(_MAIL)
     try:
         return await _send(session, head + b"text" + ending.data + BEHIND)
@@ -99,17 +114,17 @@ async def _is_taken(session: Session, head: bytes, ending: Ending) -> tuple[bool
         session.over = True  # its replies are no longer in step with our commands, or it has said goodbye
 
 
-async def _send(session: Session, text: bytes) -> tuple[bool, str]:
+async def _send(session: Session, text: bytes) -> _Outcome:
     await session.send_text(text)
     first = await session.reply_within(WAIT)
     if first is None:
         reply = await session.end_data()
         extra = await session.goodbye()
         # With a reply too many, that to the ending came late, and what we read as extra are those to NOOP and so on.
-        return bool(extra), f"{reply}, then {extra[0]}" if extra else str(reply)
+        return _Outcome(bool(extra), reply.code, f"{reply}, then {extra[0]}" if extra else str(reply))
     if first.positive:
         await session.hang_up()
-        return True, str(first)
+        return _Outcome(True, first.code, str(first))
     if first.code < 400:
         raise Unmeasured(Cause.PROTOCOL_ERROR, f"before the end of the text came {first}")
     # A refusal: of the message, at what is taken for its end, and then NOOP is answered next; or of the bytes.
@@ -118,10 +133,10 @@ async def _send(session: Session, text: bytes) -> tuple[bool, str]:
     except Unmeasured as problem:
         if problem.cause is not Cause.CONNECTION_RESET:
             raise
-        return False, f"{first}, and hung up"
+        return _Outcome(False, first.code, f"{first}, and hung up", hung_up=True)
     if second is None:
         raise Unmeasured(Cause.PROTOCOL_ERROR, f"before the end of the text came {first}, and nothing more")
     if second.code == 421:
-        return False, f"{first}, then {second}"
+        return _Outcome(False, first.code, f"{first}, then {second}", hung_up=True)
     await session.hang_up()
-    return True, f"{first}, then {second}"
+    return _Outcome(True, first.code, f"{first}, then {second}")
