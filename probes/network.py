@@ -801,6 +801,13 @@ class Network:
             raise Unmeasured(problem.cause, problem.detail) from None
         return result
 
+    async def after(self, *keys: str) -> None:
+        """Wait until what others share under these keys (``once``) is over, whatever comes of it; what nobody has begun
+        is not waited for. For work that shall get its connections after theirs."""
+        begun = [task for key, task in self._shared.items() if key in keys]
+        if begun:
+            await asyncio.wait(begun)
+
 
 def is_own_server(endpoint: Endpoint, names: frozenset[str]) -> bool:
     """Whether ``names`` (``Options.own_servers``) declare the endpoint to be the user's own: its host is one of them,

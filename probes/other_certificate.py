@@ -45,6 +45,8 @@ _MAXIMUM_SUITES = 64
 """Old servers (Windows Server 2003) look at the first 64 suites only."""
 _GROUPS = (0x001D, 0x0017, 0x0018, 0x0019, 0x001E, 0x001A, 0x001B, 0x001C, 0x0016, 0x0100, 0x0101)
 """The curve of an EC key must be among the offered ones (RFC 8422 §5.1): also brainpool's and secp256k1."""
+_FIRST = ("first hellos", "second conversation")
+"""Keys of ``Network.once`` (``probes.tls``, ``probes.second_conversation``) for what gets its connections first."""
 _REFUSALS = frozenset({"handshake_failure", "insufficient_security"})
 _UNREADABLE = {
     "plaintext": Cause.TLS_HANDSHAKE_ERROR,
@@ -80,11 +82,16 @@ def _rarity(number: int) -> tuple[bool, bool, bool]:
 
 async def other_chain(endpoint: Endpoint, network: Network, kind: Kind, host: str) -> OtherChain | None:
     """The chain that the server shows to clients that can use only keys of this ``kind``; None when it has none.
-    ``host``: for server_name. Raises ``Unmeasured`` when neither is known."""
+    ``host``: for server_name. Raises ``Unmeasured`` when neither is known.
+
+    Waits until the hellos of the tls probe and the second conversation are over, where those are under way: where
+    connections are few, they matter more, and what is left over does not depend on chance.
+    """
     try:
         hello = client_hello("TLSv1.2", host, offer=suites_of(kind), groups=_GROUPS)
     except HelloError as error:
         raise Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, str(error)) from None
+    await network.after(*_FIRST)
     shown = hello_shown("TLSv1.2", f"for a certificate with a key of kind {kind}")
     answer = await ask_flight(endpoint, network, hello, shown)
     what = f"in answer to a hello for a certificate with a key of kind {kind}"
