@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from probes import ciphers
 from probes.hello import CODES, GROUP_NAMES, Alert, Cursor, RecordReader, ServerHello, Unreadable, Version, server_hello
@@ -22,6 +23,9 @@ from probes.replies import printable
 
 if TYPE_CHECKING:
     from probes.network import Network
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 MAXIMUM_FLIGHT = 64 * 1024
 """Bytes of a flight that are looked at."""
@@ -249,6 +253,24 @@ def _bits(number: bytes) -> int:
     return int.from_bytes(number, "big").bit_length()
 
 
+class AnswerTaker(Protocol[T_co]):
+    """Something that takes bytes until they make an answer."""
+
+    @property
+    def received(self) -> int:
+        """How many bytes came in all."""
+        ...
+
+    @property
+    def warning(self) -> Alert | None:
+        """The last warning alert that was passed over."""
+        ...
+
+    def feed(self, data: bytes) -> T_co | None:
+        """Take the next bytes; the answer when it is complete."""
+        ...
+
+
 async def ask_flight(
     endpoint: Endpoint, network: Network, hello: bytes, shown: str = "(ClientHello)"
 ) -> FlightAnswer | Unmeasured:
@@ -258,15 +280,32 @@ async def ask_flight(
 
     Raises ``Unmeasured`` when no hello could be sent: that is no answer to this hello.
     """
+    reader = FlightReader()
+    answer: FlightAnswer | Unmeasured = await ask(endpoint, network, hello, reader, describe, shown)
+    return (reader.cut_off(answer) or answer) if isinstance(answer, Unmeasured) else answer
+
+
+async def ask(
+    endpoint: Endpoint,
+    network: Network,
+    hello: bytes,
+    reader: AnswerTaker[T],
+    describe: Callable[[T], str],
+    shown: str,
+) -> T | Unmeasured:
+    """Send a hello of any kind on a connection of its own, and give its ``reader`` what comes until that has an answer;
+    ``Unmeasured`` when it has none at the end. ``describe`` makes a line of the transcript of the answer.
+
+    Raises ``Unmeasured`` when no hello could be sent.
+    """
     from probes.upgrade import ready_for_tls
 
     connection = await ready_for_tls(endpoint, network)
-    reader = FlightReader()
-    answer: FlightAnswer | Unmeasured | None = None
     loop = asyncio.get_running_loop()
-    until = loop.time() + network.options.limits.read_timeout  # for the whole flight, however it trickles in
+    until = loop.time() + network.options.limits.read_timeout  # for the whole answer, however it trickles in
     try:
         await connection.send(hello, shown=shown)
+        answer: T | None = None
         while answer is None:
             data = await connection.receive(_PIECE, max(0.0, until - loop.time()))
             if not data:
@@ -275,7 +314,8 @@ async def ask_flight(
                 raise Unmeasured(Cause.CONNECTION_RESET, f"closed {said}{after}")
             answer = reader.feed(data)
     except Unmeasured as reason:
-        answer = reader.cut_off(reason) or reason
+        network.note(reason.detail, connection.number)
+        return reason
     finally:
         await connection.close()
     network.note(describe(answer), connection.number)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Literal
 
 import pytest
 
 from probes import hello
 from probes.hello import Alert, ServerHello, Unreadable
 from probes.model import Cause, Endpoint, Measurement, Role, Unmeasured
+from probes.network import Options
 from probes.tls import TLSProbe, Versions
 from tests.probes import certificates as zoo
-from tests.probes.loopback import Listening, measure, reset, scripted
+from tests.probes.loopback import Handler, Listening, measure, options, reset, scripted
+from tests.probes.test_hello import Reader, extension, record, server_hello
 from tests.probes.tlsserver import openssl_server
 
 Answer = Callable[[asyncio.StreamWriter], None]
@@ -31,21 +35,50 @@ async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None
     sink.close()
 
 
-async def against_openssl(*arguments: str) -> tuple[dict[str, Measurement], int]:
-    """The measurements, and how many connections were made (counted by a relay in front of the server)."""
-    with openssl_server(zoo.localhost(), *arguments) as port:
+def full() -> Options:
+    return dataclasses.replace(options(), depth="full")
 
-        async def relay(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+
+@contextlib.contextmanager
+def openssl_servers(*arguments: str, served: zoo.Served | None = None) -> Iterator[list[int]]:
+    """The ports of as many alike servers as we connect to at once: s_server serves one connection at a time."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(openssl_server(served or zoo.localhost(), *arguments)) for _ in range(4)]
+
+
+def relay(ports: list[int]) -> Handler:
+    """Passes each connection on to a server that has none."""
+    free: asyncio.Queue[int] = asyncio.Queue()
+    for port in ports:
+        free.put_nowait(port)
+
+    async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        port = await free.get()
+        try:
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
             await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
+        finally:
+            free.put_nowait(port)
 
-        async with scripted(relay) as state:
-            found = await measure(TLSProbe(), https(state.port))
-            assert state.most_at_once <= 2
+    return serve
+
+
+async def against_openssl(
+    *arguments: str, depth: Literal["standard", "full"] = "standard", served: zoo.Served | None = None
+) -> tuple[dict[str, Measurement], int]:
+    """The measurements, and how many connections were made (counted by a relay in front of the servers)."""
+    with openssl_servers(*arguments, served=served) as ports:
+        async with scripted(relay(ports)) as state:
+            found = await measure(TLSProbe(), https(state.port), dataclasses.replace(options(), depth=depth))
+            assert state.most_at_once <= 4
             return found, state.connections
 
 
-async def test_a_modern_server_takes_two_hellos() -> None:
+HANDSHAKE, WEAK, HYBRID, FALLBACK = 1, 1, 1, 1
+"""Connections for each."""
+
+
+async def test_a_modern_server_takes_two_version_hellos() -> None:
     found, connections = await against_openssl("-min_protocol", "TLSv1.2", "-groups", "X25519")
     assert found["tls.versions"].value == ("TLSv1.2", "TLSv1.3")
     assert found["tls.oldest_version"].value == "TLSv1.2"
@@ -55,14 +88,16 @@ async def test_a_modern_server_takes_two_hellos() -> None:
     milliseconds = found["tls.handshake_ms"].value
     assert isinstance(milliseconds, float)
     assert 0 < milliseconds < 5000
-    assert connections == 1 + 2
+    assert connections == HANDSHAKE + 2 + WEAK + HYBRID
 
 
 async def test_an_old_server_shows_all_its_versions() -> None:
     found, connections = await against_openssl(*OLD_SUITES)
     assert found["tls.versions"].value == ("TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
     assert found["tls.oldest_version"].value == "TLSv1.0"
-    assert connections == 1 + 4
+    # With a web server that is all we allow ourselves, so there is none left to ask for a hybrid group.
+    assert connections == HANDSHAKE + 4 + WEAK
+    assert found["tls.post_quantum"].cause is found["tls.fallback_scsv"].cause is Cause.THROTTLED
 
 
 async def test_tls_1_2_alone() -> None:
@@ -71,19 +106,20 @@ async def test_tls_1_2_alone() -> None:
     assert found["tls.newest_version"].value == found["tls.oldest_version"].value == "TLSv1.2"
     assert found["tls.cipher"].value == "TLS_RSA_WITH_AES_128_CBC_SHA256"
     assert found["tls.group"].cause is Cause.NOT_APPLICABLE
-    assert connections == 1 + 2
+    assert connections == HANDSHAKE + 3 + WEAK
 
 
 async def test_tls_1_3_alone() -> None:
-    found, _ = await against_openssl("-tls1_3")
+    found, connections = await against_openssl("-tls1_3")
     assert found["tls.versions"].value == ("TLSv1.3",)
+    assert connections == HANDSHAKE + 2 + WEAK + HYBRID
 
 
 async def test_tls_1_0_alone() -> None:
     found, connections = await against_openssl("-tls1", *OLD_SUITES)
     assert found["tls.versions"].value == ("TLSv1.0",)
     assert found["tls.newest_version"].value == "TLSv1.0"
-    assert connections <= 1 + 5
+    assert connections <= HANDSHAKE + 4 + WEAK
 
 
 async def test_versions_that_our_library_cannot_speak() -> None:
@@ -93,7 +129,7 @@ async def test_versions_that_our_library_cannot_speak() -> None:
     assert found["tls.group"].cause is Cause.TLS_ALERT
     assert found["tls.handshake_ms"].cause is Cause.TLS_ALERT
     assert found["tls.versions"].value == ("TLSv1.2",)
-    assert connections <= 1 + 5
+    assert connections <= HANDSHAKE + 3 + WEAK
 
 
 # --- scripted answers -------------------------------------------------------------------------------------------------
@@ -103,45 +139,71 @@ def alert(number: int) -> Answer:
     return lambda writer: writer.write(b"\x15\x03\x01\x00\x02\x02" + bytes([number]))
 
 
-def chooses(version: hello.Version) -> Answer:
-    code = hello.CODES[version]
-    body = struct.pack(">H", min(code, 0x0303)) + bytes(33) + b"\x13\x01\x00"
+def chooses(version: hello.Version, suite: int | None = None, extensions: bytes = b"", rest: bytes = b"") -> Answer:
+    """A ServerHello, and what follows it."""
     if version == "TLSv1.3":
-        body += b"\x00\x06\x00\x2b\x00\x02\x03\x04"
-    message = b"\x02" + len(body).to_bytes(3, "big") + body
-    return lambda writer: writer.write(b"\x16\x03\x03" + struct.pack(">H", len(message)) + message)
+        extensions = extension(43, b"\x03\x04") + extensions
+    suite = suite or (0x1301 if version == "TLSv1.3" else 0xC013)
+    message = server_hello(min(hello.CODES[version], 0x0303), suite, extensions)
+    return lambda writer: writer.write(record(22, message + rest))
 
 
-def maximum_of(data: bytes) -> hello.Version:
-    """The maximum version of a ClientHello."""
-    if b"\x00\x2b\x00\x09\x08\x03\x04" in data:
+@dataclasses.dataclass
+class Asked:
+    """What a scripted server was asked: the maxima of the version hellos in their order, and every other hello."""
+
+    maxima: list[hello.Version] = dataclasses.field(default_factory=list)
+    others: list[str] = dataclasses.field(default_factory=list)
+    connections: int = 0
+
+
+def kind_of(parsed: Reader) -> str:
+    """Which of our hellos it is, or the handshake of our library."""
+    if 0x5600 in parsed.suites:
+        return "fallback"
+    if parsed.extensions.get(10, b"")[2:] == struct.pack(">3H", *hello.HYBRID_GROUPS):
+        return "hybrid"
+    if 43 in parsed.extensions and 0x1304 not in parsed.suites:
+        return "handshake"
+    return "version" if 0xC013 in parsed.suites else "weak"
+
+
+def maximum_of(parsed: Reader) -> hello.Version:
+    if 43 in parsed.extensions:
         return "TLSv1.3"
-    return next(version for version, code in hello.CODES.items() if code == int.from_bytes(data[9:11], "big"))
+    return next(version for version, code in hello.CODES.items() if code == parsed.version)
 
 
-async def ask(answers: dict[hello.Version, Answer | None]) -> tuple[
-    dict[str, Measurement], Listening, list[hello.Version]
-]:  # fmt: skip
-    """Measure a server that answers hellos by their maximum version. The full handshake, which our library begins with
-    a TLS 1.3 hello of its own, is refused; None is silence."""
-    asked: list[hello.Version] = []
+async def ask(
+    answers: Mapping[hello.Version, Answer | None], depth: Literal["standard", "full"] = "standard", **others: Answer
+) -> tuple[dict[str, Measurement], Asked]:
+    """Measure a server that answers version hellos by their maximum; None is silence. It refuses all else, the full
+    handshake too, unless ``others`` says what it answers to ``handshake``, ``weak``, ``hybrid`` or ``fallback``."""
+    asked = Asked()
 
     async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         header = await reader.readexactly(5)
-        data = header + await reader.readexactly(int.from_bytes(header[3:5], "big"))
-        if number == 1:
-            alert(40)(writer)
-            return
-        maximum = maximum_of(data)
-        asked.append(maximum)
-        answer = answers[maximum]
+        parsed = Reader(header + await reader.readexactly(int.from_bytes(header[3:5], "big")))
+        kind = kind_of(parsed)
+        answer: Answer | None = others.get(kind, alert(40))
+        if kind == "version":
+            asked.maxima.append(maximum_of(parsed))
+            answer = answers[maximum_of(parsed)]
+        else:
+            asked.others.append(kind)
         if answer is None:
             await asyncio.sleep(30)
         else:
             answer(writer)
 
     async with scripted(serve) as state:
-        return await measure(TLSProbe(), https(state.port)), state, asked
+        endpoint = Endpoint("submission", host="localhost", port=state.port, tls="implicit")
+        found = await measure(TLSProbe(), endpoint, dataclasses.replace(options(), depth=depth))
+        asked.connections = state.connections
+    assert set(asked.maxima[:2]) == {"TLSv1.2", "TLSv1.1"}, "these go out together"
+    asked.maxima[:2] = ["TLSv1.2", "TLSv1.1"]
+    assert asked.connections == len(asked.maxima) + len(asked.others) <= 7, "one is kept for the second conversation"
+    return found, asked
 
 
 def nothing(writer: asyncio.StreamWriter) -> None:
@@ -149,7 +211,7 @@ def nothing(writer: asyncio.StreamWriter) -> None:
 
 
 async def test_a_suite_alert_speaks_of_one_version_only() -> None:
-    found, state, asked = await ask(
+    found, asked = await ask(
         {
             "TLSv1.3": alert(40),
             "TLSv1.2": alert(71),
@@ -158,23 +220,21 @@ async def test_a_suite_alert_speaks_of_one_version_only() -> None:
             "SSLv3": chooses("SSLv3"),
         }
     )
-    assert asked == ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.0", "SSLv3"]
-    assert state.connections == 1 + 5
-    assert state.most_at_once == 1
+    assert asked.maxima == ["TLSv1.2", "TLSv1.1", "TLSv1.3", "TLSv1.0", "SSLv3"]
     assert found["tls.versions"].value == ("SSLv3", "TLSv1.0")
     assert found["tls.oldest_version"].value == "SSLv3"
     assert found["tls.newest_version"].value == "TLSv1.0"
 
 
 async def test_a_version_alert_ends_the_search() -> None:
-    found, _, asked = await ask({"TLSv1.3": chooses("TLSv1.3"), "TLSv1.2": alert(70)})
-    assert asked == ["TLSv1.3", "TLSv1.2"]
+    found, asked = await ask({"TLSv1.3": chooses("TLSv1.3"), "TLSv1.2": alert(70), "TLSv1.1": alert(70)})
+    assert asked.maxima == ["TLSv1.2", "TLSv1.1", "TLSv1.3"]
     assert found["tls.versions"].value == ("TLSv1.3",)
     assert found["tls.oldest_version"].value == "TLSv1.3"
 
 
 async def test_internal_error_given_twice_is_how_openssl_3_refuses() -> None:
-    found, state, asked = await ask(
+    found, asked = await ask(
         {
             "TLSv1.3": chooses("TLSv1.3"),
             "TLSv1.2": chooses("TLSv1.2"),
@@ -183,15 +243,14 @@ async def test_internal_error_given_twice_is_how_openssl_3_refuses() -> None:
             "SSLv3": alert(70),
         }
     )
-    assert asked == ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.1", "TLSv1.0", "SSLv3"]
-    assert state.connections == 1 + 6
+    assert asked.maxima == ["TLSv1.2", "TLSv1.1", "TLSv1.3", "TLSv1.0", "SSLv3"]
     assert found["tls.versions"].value == ("TLSv1.2", "TLSv1.3")
     assert found["tls.oldest_version"].value == "TLSv1.2"
 
 
 async def test_internal_error_given_once_is_a_fault_that_passed() -> None:
     times = iter((alert(80), chooses("TLSv1.1")))
-    found, _, asked = await ask(
+    found, asked = await ask(
         {
             "TLSv1.3": chooses("TLSv1.3"),
             "TLSv1.2": chooses("TLSv1.2"),
@@ -199,35 +258,36 @@ async def test_internal_error_given_once_is_a_fault_that_passed() -> None:
             "TLSv1.0": alert(70),
         }
     )
-    assert asked == ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.1", "TLSv1.0"]
+    assert asked.maxima == ["TLSv1.2", "TLSv1.1", "TLSv1.3", "TLSv1.0", "TLSv1.1"]
     assert found["tls.versions"].value == ("TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
 async def test_internal_error_and_then_silence_decides_nothing() -> None:
     times = iter((alert(80), nothing))
-    found, _, asked = await ask(
+    found, asked = await ask(
         {
             "TLSv1.3": chooses("TLSv1.3"),
             "TLSv1.2": chooses("TLSv1.2"),
             "TLSv1.1": lambda writer: next(times)(writer),
+            "TLSv1.0": alert(70),
         }
     )
-    assert asked == ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.1"]
+    assert asked.maxima == ["TLSv1.2", "TLSv1.1", "TLSv1.3", "TLSv1.0", "TLSv1.1"]
     assert found["tls.versions"].cause is Cause.CONNECTION_RESET
     assert found["tls.newest_version"].value == "TLSv1.3"
 
 
 async def test_internal_error_from_a_server_that_never_answered_is_no_refusal() -> None:
-    found, _, asked = await ask({"TLSv1.3": alert(80)})
-    assert asked == ["TLSv1.3"]
+    found, asked = await ask({"TLSv1.3": alert(80), "TLSv1.2": alert(80), "TLSv1.1": alert(80)})
+    assert asked.maxima == ["TLSv1.2", "TLSv1.1", "TLSv1.3"]
     for key in ("tls.versions", "tls.oldest_version", "tls.newest_version"):
         assert found[key].cause is Cause.TLS_ALERT
 
 
 async def test_every_version_refused_is_no_version() -> None:
-    found, _, _ = await ask({"TLSv1.3": alert(70)})
-    for key in ("tls.versions", "tls.oldest_version", "tls.newest_version"):
-        assert found[key].cause is Cause.TLS_ALERT
+    found, _ = await ask({version: alert(70) for version in hello.VERSIONS})
+    for metric in ("tls.versions", "tls.oldest_version", "tls.newest_version", "tls.fallback_scsv", "tls.compression"):
+        assert found[metric].cause is Cause.TLS_ALERT, found[metric]
 
 
 @pytest.mark.parametrize(
@@ -241,13 +301,15 @@ async def test_every_version_refused_is_no_version() -> None:
         (lambda writer: writer.write(b"\x16\x03"), Cause.CONNECTION_RESET),
         (lambda writer: writer.write(b"220 hello\r\n"), Cause.TLS_HANDSHAKE_ERROR),
         (lambda writer: writer.write(b"\xde\xad\xbe\xef"), Cause.PROTOCOL_ERROR),
-        (lambda writer: writer.write(b"\x15\x03\x01\x00\x02\x01\x70" * 9000), Cause.REPLY_TOO_LONG),
+        (lambda writer: writer.write(b"\x15\x03\x01\x00\x02\x01\x70" * 12000), Cause.REPLY_TOO_LONG),
         (chooses("TLSv1.2"), Cause.PROTOCOL_ERROR),
+        (chooses("TLSv1.1", 0xC02F), Cause.PROTOCOL_ERROR),
+        (chooses("TLSv1.1", 0x1301), Cause.PROTOCOL_ERROR),
     ],
 )
 async def test_what_is_no_evidence_becomes_no_value(answer: Answer | None, cause: Cause) -> None:
-    found, _, asked = await ask({"TLSv1.3": chooses("TLSv1.3"), "TLSv1.2": chooses("TLSv1.2"), "TLSv1.1": answer})
-    assert asked == ["TLSv1.3", "TLSv1.2", "TLSv1.1"], "nothing older can become certain"
+    found, asked = await ask({"TLSv1.3": chooses("TLSv1.3"), "TLSv1.2": chooses("TLSv1.2"), "TLSv1.1": answer})
+    assert asked.maxima == ["TLSv1.2", "TLSv1.1", "TLSv1.3"], "nothing older can become certain"
     assert found["tls.newest_version"].value == "TLSv1.3"
     for key in ("tls.versions", "tls.oldest_version"):
         assert found[key].cause is cause, found[key]
@@ -270,14 +332,21 @@ async def test_an_answer_that_trickles_in_is_given_up() -> None:
     async with scripted(serve) as state:
         found = await measure(TLSProbe(), https(state.port))
     assert found["tls.versions"].cause is Cause.DEADLINE_EXCEEDED
-    assert state.connections == 2
+    assert found["tls.weak_suites"].cause is Cause.DEADLINE_EXCEEDED
+    assert state.connections == 1 + 3 + 1, "the first three, and TLS 1.3 of a server that answers alerts"
 
 
 async def test_garbage_everywhere_stops_at_once() -> None:
-    found, state, _ = await ask({"TLSv1.3": lambda writer: writer.write(b"\x00" * 100)})
-    assert state.connections == 2
-    assert all(each.value is None for each in found.values())
-    assert found["tls.newest_version"].cause is Cause.PROTOCOL_ERROR
+    async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"\x00" * 100)
+
+    for role in ("mx", "api"):
+        async with smtp_before(serve) if role == "mx" else scripted(serve) as state:
+            endpoint = mail("mx", state.port) if role == "mx" else https(state.port)
+            found = await measure(TLSProbe(), endpoint)
+        assert {each.cause for each in found.values()} <= {Cause.TLS_HANDSHAKE_ERROR, Cause.PROTOCOL_ERROR}
+        assert state.connections <= 1 + 3
 
 
 # --- what answers mean, without a server ------------------------------------------------------------------------------
@@ -316,8 +385,8 @@ def test_an_answer_above_the_maximum_is_an_error() -> None:
 
 
 @contextlib.asynccontextmanager
-async def smtp_before(port: int, *, starttls: bool = True, throttled_from: int = 99) -> AsyncIterator[Listening]:
-    """SMTP up to STARTTLS, then a relay to the TLS server at ``port``; 421 from the given connection on."""
+async def smtp_before(behind: Handler, *, starttls: bool = True, throttled_from: int = 99) -> AsyncIterator[Listening]:
+    """SMTP up to STARTTLS, then what is ``behind`` it; 421 from the given connection on."""
 
     async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if number >= throttled_from:
@@ -335,8 +404,7 @@ async def smtp_before(port: int, *, starttls: bool = True, throttled_from: int =
                 return
         else:
             return
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
+        await behind(number, reader, writer)
 
     async with scripted(serve) as state:
         yield state
@@ -348,20 +416,21 @@ def mail(role: Role, port: int) -> Endpoint:
 
 @pytest.mark.parametrize("role", ["submission", "mx"])
 async def test_behind_starttls(role: Role) -> None:
-    with openssl_server(zoo.localhost(), "-min_protocol", "TLSv1.2") as port:
-        async with smtp_before(port) as state:
+    with openssl_servers("-min_protocol", "TLSv1.2") as ports:
+        async with smtp_before(relay(ports)) as state:
             found = await measure(TLSProbe(), mail(role, state.port))
             assert found["tls.versions"].value == ("TLSv1.2", "TLSv1.3")
             assert found["tls.cipher"].value == "TLS_AES_256_GCM_SHA384"
-            assert state.connections == 1 + 2
-            assert state.most_at_once <= (1 if role == "mx" else 2)
+            assert found["tls.fallback_scsv"].value is True
+            assert state.connections == HANDSHAKE + 2 + WEAK + HYBRID + FALLBACK
+            assert state.most_at_once <= (1 if role == "mx" else 4)
 
 
 async def test_a_throttle_in_between_costs_the_versions_alone() -> None:
-    with openssl_server(zoo.localhost()) as port:
-        async with smtp_before(port, throttled_from=3) as state:
+    with openssl_servers() as ports:
+        async with smtp_before(relay(ports), throttled_from=4) as state:
             found = await measure(TLSProbe(), mail("mx", state.port))
-            assert state.connections == 3, "none after the 421"
+            assert state.connections == 4, "none after the 421"
     assert found["tls.cipher"].value == "TLS_AES_256_GCM_SHA384"
     assert found["tls.handshake_ms"].value is not None
     assert found["tls.newest_version"].value == "TLSv1.3"
@@ -371,7 +440,7 @@ async def test_a_throttle_in_between_costs_the_versions_alone() -> None:
 
 
 async def test_starttls_that_is_not_offered() -> None:
-    async with smtp_before(1, starttls=False) as state:
+    async with smtp_before(close_at_once, starttls=False) as state:
         found = await measure(TLSProbe(), mail("submission", state.port))
     assert {each.cause for each in found.values()} == {Cause.TLS_NOT_OFFERED}
 
