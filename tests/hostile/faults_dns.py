@@ -108,8 +108,8 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 @contextlib.asynccontextmanager
-async def failing_server(fault: Fault) -> AsyncIterator[tuple[str, int]]:
-    """The address of a name server with this fault."""
+async def failing_server(fault: Fault, *, address: str = "127.0.0.1", port: int = 0) -> AsyncIterator[tuple[str, int]]:
+    """The address of a name server with this fault; port 0: a free one."""
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
 
@@ -129,12 +129,12 @@ async def failing_server(fault: Fault) -> AsyncIterator[tuple[str, int]]:
 
     # TCP first: its ports are the busy ones. For a refused connection the port is taken, but nobody listens.
     held = socket.socket()
-    held.bind(("127.0.0.1", 0))
-    port: int = held.getsockname()[1]
+    held.bind((address, port))
+    port = held.getsockname()[1]
     server = None if fault.tcp == "refused" else await asyncio.start_server(serve, sock=held)
-    transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(fault), local_addr=("127.0.0.1", port))
+    transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(fault), local_addr=(address, port))
     try:
-        yield "127.0.0.1", port
+        yield address, port
     finally:
         transport.close()
         if server is not None:
