@@ -24,6 +24,7 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -36,6 +37,7 @@ from probes.resolver import Answer, Resolver, ServerAnswer, ServerFailure
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
+    from probes.fetch import Visit
     from probes.recording import Tape
 
 __all__ = [
@@ -56,6 +58,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+purpose: ContextVar[str] = ContextVar("purpose", default="")
+"""For which probe or which shared work something is done: so a recording tells apart connections to one server."""
 
 Depth = Literal["standard", "full"]
 
@@ -94,7 +99,8 @@ class Limits:
     ``connections_per_address``, ``concurrent_per_address`` and ``spacing_mx`` count per address **and port**: a port is
     a service of its own, and a provider's 587, 465 and 25 often share one address. For HTTP they count per host name
     besides: thousands of status pages and APIs stand behind one address of a content delivery network.
-    ``connections_per_address_full`` takes the place of ``connections_per_address`` at full depth. At one's own server
+    ``connections_for_requests``: so many further ones may be made for HTTP requests, so that what is asked of a web
+    server by hand-made hellos costs nobody its pages. ``connections_per_address_full`` takes the place of ``connections_per_address`` at full depth. At one's own server
     ``deadline_own_server``, ``connections_per_address_own_server`` and ``transcript_steps_own_server`` take the places
     of theirs.
     """
@@ -111,6 +117,7 @@ class Limits:
     line_bytes: int = 4096
     http_bytes: int = 1024 * 1024
     connections_per_address: int = 8
+    connections_for_requests: int = 4
     connections_per_address_full: int = 64
     connections_per_address_own_server: int = 200
     concurrent_per_address: int = 4
@@ -186,10 +193,11 @@ class Sample:
 @dataclasses.dataclass(slots=True)
 class _Place:
     """Our manners at one address and port: how often we have connected, and whose turn it is. ``accepted``: whether it
-    has taken a connection in this run."""
+    has taken a connection in this run; ``requests``: connections for HTTP requests, which are counted apart."""
 
     turns: asyncio.Semaphore
     dials: int = 0
+    requests: int = 0
     accepted: bool = False
     next_dial: float = 0.0
 
@@ -240,7 +248,7 @@ class Surroundings:
         own time limits: no endpoint's deadline ends it."""
         task = self._once.get(key)
         if task is None:
-            task = self._once[key] = asyncio.create_task(_run(make), name=key)
+            task = self._once[key] = asyncio.create_task(_run(make, key), name=key)
             task.add_done_callback(_retrieve)
         result: T = await asyncio.shield(task)
         return result
@@ -540,21 +548,22 @@ class Network:
 
     # -- connections ----------------------------------------------------------------------------------------------
 
-    async def dial(self, host: str, port: int) -> Connection:
+    async def dial(self, host: str, port: int, *, for_request: bool = False) -> Connection:
         """Connect to the pinned address of ``host``, or resolve and try its addresses in turn, then pin the first that
         answers. Waits for its turn (concurrency, spacing).
 
         When every address fails, the cause is the first address's; the transcript holds a note on each. A host and port
         that could not be reached are not tried again for this endpoint: the same cause is raised at once.
+        ``for_request``: for an HTTP request, see ``Limits.connections_for_requests``.
         """
         async with self._choosing[host] if host not in self._pinned else _no_lock:
             if (host, port) in self._unreachable:
                 known = self._unreachable[host, port]
                 raise Unmeasured(known.cause, known.detail)
             if host in self._pinned:
-                return await self._dial(host, self._pinned[host], port)
+                return await self._dial(host, self._pinned[host], port, for_request)
             try:
-                return await self._dial_first(host, port)
+                return await self._dial_first(host, port, for_request)
             except Unmeasured as problem:
                 if problem.cause is not Cause.DEADLINE_EXCEEDED:
                     self._unreachable[host, port] = problem
@@ -601,12 +610,12 @@ class Network:
             for step, ms in connection.samples
         )
 
-    async def _dial_first(self, host: str, port: int) -> Connection:
+    async def _dial_first(self, host: str, port: int, for_request: bool) -> Connection:
         problems: list[Unmeasured] = []
         addresses = await self._addresses(host)
         for address in addresses:
             try:
-                connection = await self._dial(host, address, port)
+                connection = await self._dial(host, address, port, for_request)
             except Unmeasured as problem:
                 if problem.cause is Cause.DEADLINE_EXCEEDED and not problems:
                     raise
@@ -634,9 +643,9 @@ class Network:
             return self._tape.random(purpose, size)
         return self._random.setdefault((purpose, size), os.urandom(size))
 
-    async def _dial(self, host: str, address: IPAddress, port: int) -> Connection:
+    async def _dial(self, host: str, address: IPAddress, port: int, for_request: bool = False) -> Connection:
         attempts = self._attempts.setdefault((host, port), {})
-        dial = functools.partial(self._dial_now, host, address, port)
+        dial = functools.partial(self._dial_now, host, address, port, for_request)
         try:
             connection = await (dial() if self._tape is None else self._tape.dial(str(address), port, dial))
         except Unmeasured as problem:
@@ -651,6 +660,7 @@ class Network:
         host: str,
         address: IPAddress,
         port: int,
+        for_request: bool,
         open_wire: Callable[[str, int, float], Awaitable[Wire]] | None = None,
         make: Callable[..., Connection] = Connection,
     ) -> Connection:
@@ -666,7 +676,8 @@ class Network:
         try:
             if self.surroundings.stopped(text, port):
                 raise Unmeasured(Cause.THROTTLED, f"{text} asked us to stop (421) earlier in this run")
-            if place.dials >= self._connections_allowed:
+            apart = for_request and place.requests < limits.connections_for_requests
+            if place.dials >= self._connections_allowed and not apart:
                 raise Unmeasured(
                     Cause.THROTTLED, f"our own limit of {self._connections_allowed} connections per address"
                 )
@@ -675,7 +686,10 @@ class Network:
                     asyncio.sleep(place.next_dial - self._loop.time()), f"keeping our distance from {text}"
                 )
                 place.next_dial = self._loop.time() + limits.spacing_mx
-            place.dials += 1
+            if apart:
+                place.requests += 1
+            else:
+                place.dials += 1
             self._dialled += 1
             number = self._dialled
             until = min(self._deadline, self._loop.time() + limits.connect_timeout)
@@ -774,17 +788,24 @@ class Network:
     # -- more -----------------------------------------------------------------------------------------------------
 
     async def http(
-        self, url: str, *, method: str = "GET", headers: dict[str, str] | None = None, repeat: int = 1
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        repeat: int = 1,
+        visit: Visit | None = None,
     ) -> HTTPResponse:
         """One request without following redirects, certificate not verified here (trust is a metric of its own).
-        ``repeat``: how often it is sent on its connection, see ``probes.fetch.fetch``.
+        ``repeat``: how often it is sent on its connection; ``visit``: whose open connections it may use
+        (``probes.fetch``).
 
         A URL that is not http or https, or has no valid host or port, is ``not_applicable``.
         """
         from probes.fetch import fetch
 
         return await self._before_deadline(
-            fetch(self, url, method, headers or {}, repeat), f"fetching {printable(url, 200)}"
+            fetch(self, url, method, headers or {}, repeat, visit), f"fetching {printable(url, 200)}"
         )
 
     async def once(self, key: str, make: Callable[[], Awaitable[T]]) -> T:
@@ -793,7 +814,7 @@ class Network:
         itself ends with the network."""
         task = self._shared.get(key)
         if task is None:
-            task = self._shared[key] = asyncio.create_task(_run(make), name=f"{key} of {self.endpoint.key}")
+            task = self._shared[key] = asyncio.create_task(_run(make, key), name=f"{key} of {self.endpoint.key}")
             task.add_done_callback(_retrieve)
         try:
             result: T = await asyncio.shield(task)
@@ -817,7 +838,8 @@ def is_own_server(endpoint: Endpoint, names: frozenset[str]) -> bool:
     return bool(host) and (host in names or (domain in names and f".{host}".endswith(f".{domain}")))
 
 
-async def _run(make: Callable[[], Awaitable[T]]) -> T:
+async def _run(make: Callable[[], Awaitable[T]], key: str) -> T:
+    purpose.set(key)
     return await make()
 
 

@@ -13,7 +13,6 @@ the transcript (``send_line(…, shown=…)``) is kept under that name only.
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import datetime
 import errno
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast, get_arg
 from probes.addresses import literal
 from probes.connection import Connection, Ticket, TLSSession, Wire, connect, now
 from probes.model import ROLES, Cause, Endpoint, TLSMode, Unmeasured
+from probes.network import purpose
 from probes.replies import printable
 
 if TYPE_CHECKING:
@@ -79,11 +79,13 @@ class Event:
 
 @dataclasses.dataclass(slots=True)
 class Attempt:
-    """One connection, or why there is none. ``tried``: whether the server was asked at all (or our own manners kept us
-    from it). ``done``: seconds until it was open, or had failed. ``cut``: more happened than was kept."""
+    """One connection, or why there is none. ``purpose``: for which part of the measurement. ``tried``: whether the
+    server was asked at all (or our own manners kept us from it). ``done``: seconds until it was open, or had failed.
+    ``cut``: more happened than was kept."""
 
     address: str
     port: int
+    purpose: str = ""
     tried: bool = False
     done: float = 0.0
     connect_ms: float = 0.0
@@ -237,7 +239,7 @@ class _RecordingTape:
         return result
 
     async def dial(self, address: str, port: int, go: Callable[..., Awaitable[Connection]]) -> Connection:
-        attempt = Attempt(address, port)
+        attempt = Attempt(address, port, purpose.get())
         self._session.attempts.append(attempt)
 
         async def open_wire(text: str, number: int, until: float) -> Wire:
@@ -418,6 +420,7 @@ def _attempt_to_json(attempt: Attempt) -> dict[str, Any]:
     return {
         "address": attempt.address,
         "port": attempt.port,
+        "purpose": attempt.purpose,
         "tried": attempt.tried,
         "done": attempt.done,
         "connect_ms": attempt.connect_ms,
@@ -541,6 +544,7 @@ class _Reader:
         return Attempt(
             address=address,
             port=port,
+            purpose=_text(table, "purpose", where, 200),
             tried=_truth(table, "tried", where),
             done=_seconds(table, "done", where),
             connect_ms=float(_number(table, "connect_ms", where)),
@@ -643,7 +647,7 @@ def _base64(data: bytes) -> str:
 def _bytes(table: Mapping[str, Any], name: str, where: str) -> bytes:
     try:
         return base64.b64decode(_text(table, name, where, MAXIMUM_FILE_BYTES), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one
         raise RecordingError(f'{where}: "{name}" is not base64') from None
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from probes.connection import Connection, Ticket, TLSSession, Wire
 from probes.model import Cause, Endpoint, Unmeasured
+from probes.network import purpose
 from probes.recording import (
     ACTIONS,
     Attempt,
@@ -110,6 +111,7 @@ class _PlayedTape:
         self._attempts: dict[tuple[str, int], list[Attempt]] = {}
         for attempt in session.attempts:
             self._attempts.setdefault((attempt.address, attempt.port), []).append(attempt)
+        self._playing: dict[tuple[str, int], list[_Playback]] = {}
         self._started = 0.0
 
     def attach(self, network: Network, started: float) -> None:
@@ -141,11 +143,12 @@ class _PlayedTape:
         waiting = self._attempts.get((address, port))
         if not waiting:
             raise missing(f"one more connection to {address} port {port}")
-        attempt = waiting.pop(0)
+        own = [index for index, each in enumerate(waiting) if each.purpose == purpose.get()]
+        attempt = waiting.pop(own[0] if own else -1)
         if not attempt.tried:
             await self.reach(attempt.done)
             raise Unmeasured(attempt.cause or Cause.NOT_PERMITTED, attempt.detail)
-        playback = _Playback(self, attempt, waiting)
+        playback = _Playback(self, attempt, waiting, self._playing.setdefault((address, port), []))
 
         async def open_wire(text: str, number: int, until: float) -> Wire:
             await self.reach(attempt.done)
@@ -177,15 +180,19 @@ class _Playback:
     came after something we did before we do it too.
 
     What we send is compared with what was sent as one stream, random fields of ClientHellos aside. Which of several
-    recorded connections to one address and port this is, is settled by their order; as soon as what we send does not
-    fit, another one that nobody has taken yet and that fits from its beginning takes its place.
+    recorded connections to one address and port this is, is settled by their purpose and order; as soon as what we send
+    does not fit, another one that fits from its beginning takes its place: one that nobody has taken yet, or one that
+    is being played elsewhere, when that can go on with this one.
     """
 
-    def __init__(self, tape: _PlayedTape, attempt: Attempt, others: list[Attempt]) -> None:
+    def __init__(self, tape: _PlayedTape, attempt: Attempt, waiting: list[Attempt], playing: list[_Playback]) -> None:
         self.tape = tape
-        self._others = others
+        self._waiting = waiting
+        self._playing = playing
         self._done: list[_Action] = []
+        self._heard = False
         self._begin(attempt)
+        playing.append(self)
 
     def _begin(self, attempt: Attempt) -> None:
         self.attempt = attempt
@@ -205,10 +212,11 @@ class _Playback:
     def take(self) -> None:
         """What :meth:`peek` showed has happened."""
         self._next += 1
+        self._heard = True
 
     def act(self, kind: Kind, data: bytes = b"", text: str = "", *, may_change: bool = True) -> Event:
         """We do something; the event of the recording that it is. ``Unmeasured`` when it was never done."""
-        action = (kind, _normal(data), text)
+        action = (kind, normal(data), text)
         state = (self._passed, self._offset)
         try:
             event = self._match(action)
@@ -219,29 +227,45 @@ class _Playback:
                 raise missing(_shown(action)) from None
             event = found
         self._done.append(action)
+        self._heard = False
         return event
 
     def _other(self, action: _Action) -> Event | None:
         """Go over to another recorded connection that all we have done fits to."""
-        if self.attempt.events and self.attempt.events[0].kind == "out" and not self._done:
-            pass  # we speak first: nothing that was handed out could contradict
-        for other in self._others:
-            if other.cause is not None:
-                continue
-            mine = self.attempt, self._next, self._actions, self._passed, self._offset
-            self._begin(other)
-            try:
-                for each in self._done:
-                    self._match(each)
-                event = self._match(action)
-            except _Mismatch:
-                self.attempt, self._next, self._actions, self._passed, self._offset = mine
-                continue
-            self._others.remove(other)
-            self._others.append(mine[0])
-            self._next = self._actions[self._passed - 1]  # what came before, the other connection has shown as well
-            return event
+        mine = self.attempt
+        for other in [each for each in self._waiting if each.cause is None]:
+            event = self._change(other, action)
+            if event is not None:
+                self._waiting[self._waiting.index(other)] = mine
+                return event
+        for playback in [each for each in self._playing if each is not self]:
+            other = playback.attempt
+            event = self._change(other, action)
+            if event is not None:
+                if playback._change(mine) is not None:
+                    return event
+                self._change(mine)
         return None
+
+    def _change(self, attempt: Attempt, action: _Action | None = None) -> Event | None:
+        """Play this connection from now on, if all we have done, and ``action``, fits to it; else nothing changes, and
+        None comes back."""
+        before = self.attempt, self._next, self._actions, self._passed, self._offset
+        self._begin(attempt)
+        event = Event(0, "eof")
+        try:
+            for each in self._done:
+                event = self._match(each)
+            if self._heard:  # what the other connection said since, this one need not say again
+                self._next = self._actions[self._passed] if self._passed < len(self._actions) else len(attempt.events)
+            elif self._passed:
+                self._next = self._actions[self._passed - 1]
+            if action is not None:
+                event = self._match(action)
+        except _Mismatch:
+            self.attempt, self._next, self._actions, self._passed, self._offset = before
+            return None
+        return event
 
     def _match(self, action: _Action) -> Event:
         kind, data, text = action
@@ -255,7 +279,7 @@ class _Playback:
             event = self._action()
             if event.kind != "out":
                 raise _Mismatch
-            due = _normal(event.data)[self._offset :]
+            due = normal(event.data)[self._offset :]
             size = min(len(due), len(data))
             if due[:size] != data[:size]:
                 raise _Mismatch
@@ -289,7 +313,7 @@ def _shown(action: _Action) -> str:
     return text or kind
 
 
-def _normal(data: bytes) -> bytes:
+def normal(data: bytes) -> bytes:
     """Bytes to send without what is drawn by chance: the random, the session id and the key shares of a ClientHello
     (RFC 8446 §4.1.2), which do not change what a server shows to somebody who hangs up then."""
     if len(data) > 11 and data[0] & 0x80 and data[2:5] == b"\x01\x00\x02":  # a ClientHello of SSLv2: its challenge
@@ -302,7 +326,7 @@ def _normal(data: bytes) -> bytes:
     plain[at : at + 32] = bytes(32)
     at += 32
     size = data[at]
-    plain[at + 1 : at + 1 + size] = bytes(size)
+    _blank(plain, at + 1, size)
     at += 1 + size
     at += 2 + int.from_bytes(data[at : at + 2], "big")  # suites
     at += 1 + int.from_bytes(data[at : at + 1], "big")  # compression
@@ -313,16 +337,20 @@ def _normal(data: bytes) -> bytes:
         if kind == 51:
             _blank_shares(plain, at + 2, min(at + length, len(data)))
         elif kind in (35, 41):  # a ticket, a pre-shared key
-            plain[at : at + length] = bytes(len(plain[at : at + length]))
+            _blank(plain, at, length)
         at += length
     return bytes(plain)
+
+
+def _blank(plain: bytearray, at: int, size: int) -> None:
+    plain[at : at + size] = bytes(len(plain[at : at + size]))
 
 
 def _blank_shares(plain: bytearray, at: int, end: int) -> None:
     while at + 4 <= end:
         size = int.from_bytes(plain[at + 2 : at + 4], "big")
         at += 4
-        plain[at : at + size] = bytes(len(plain[at : at + size]))
+        _blank(plain, at, size)
         at += size
 
 
@@ -355,22 +383,31 @@ class _PlayedWire(Wire):
         """The next thing happens, at its time; ``TimeoutError`` when nothing does until then."""
         playback = self._playback
         tape = playback.tape
-        event = playback.peek()
-        if event is None:
-            raise missing("what came on this connection later on")
-        if event.kind in ACTIONS or event.kind == "late" or tape.time(event.at) > until + _SLACK:
-            await self._wait(until if event.kind == "late" else min(until, tape.time(event.at) + _SLACK))
-            if event.kind == "late":
-                playback.take()
-            elif event.kind in ACTIONS and until > tape.time(event.at) + _SLACK:
-                raise missing("what would have come if we had waited longer")
-            raise TimeoutError
-        await tape.reach(event.at)
-        self.happen(event)
+        while True:
+            event = playback.peek()
+            if event is None:
+                raise missing("what came on this connection later on")
+            await self._wait_for(event, until)
+            if playback.peek() is event:
+                break
+            # While we waited, this turned out to be another of the recorded connections.
+        if event.kind == "late":
+            playback.take()
+        elif event.kind in ACTIONS and until > tape.time(event.at) + _SLACK:
+            raise missing("what would have come if we had waited longer")
+        elif event.kind not in ACTIONS and tape.time(event.at) <= until + _SLACK:
+            self.happen(event)
+            return
+        raise TimeoutError
 
-    @staticmethod
-    async def _wait(until: float) -> None:
-        wait = until - asyncio.get_running_loop().time()
+    async def _wait_for(self, event: Event, until: float) -> None:
+        """Let the time come at which this event, or ``until``, ends the wait."""
+        at = self._playback.tape.time(event.at) + (_SLACK if event.kind in ACTIONS else 0)
+        if event.kind == "late" or at > until + _SLACK:
+            at = until
+        elif event.kind in ACTIONS:
+            at = min(at, until)
+        wait = at - asyncio.get_running_loop().time()
         if wait > 0:
             await asyncio.sleep(wait)
 

@@ -31,7 +31,7 @@ from probes.model import (
     TLSMode,
     Unmeasured,
 )
-from probes.network import Network, Options, Surroundings
+from probes.network import Network, Options, Surroundings, purpose
 from probes.replies import printable, quoted
 
 if TYPE_CHECKING:
@@ -299,6 +299,7 @@ class _Guard:
     async def _one(self, probe: Probe, until: float) -> list[Measurement]:
         """``until``: the loop time at which a probe that ignores the deadline is stopped."""
         returned: Iterable[Measurement] = ()
+        purpose.set(probe.name)
         limit = asyncio.timeout_at(until)
         problem = Unmeasured(Cause.PROBE_BUG, f"the {probe.name} probe returned nothing for this metric")
         try:
