@@ -7,8 +7,11 @@ network's own, and the time of a request can be told from the time of its connec
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import ssl
 from collections.abc import Iterable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -72,46 +75,126 @@ class _Stream(httpcore.AsyncNetworkStream):
         return None
 
 
-async def fetch(network: Network, url: str, method: str, headers: dict[str, str], repeat: int = 1) -> HTTPResponse:
+_HTTP = httpcore.AsyncHTTP2Connection | httpcore.AsyncHTTP11Connection
+_Site = tuple[str, str, int]
+"""Scheme, host and port."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Open:
+    """A connection to a web server, and who speaks HTTP on it."""
+
+    connection: Connection
+    http: _HTTP
+    stream: _Stream
+
+    @property
+    def idle(self) -> bool:
+        """Whether it takes one more request, as far as we know."""
+        return self.http.is_idle() and not self.connection.ended
+
+
+class Visit:
+    """Several requests to web servers, one after the other, over connections that are kept open between them where the
+    servers agree. Use as ``async with``, or ``close`` it; the network closes what is forgotten."""
+
+    def __init__(self) -> None:
+        self._open: dict[_Site, _Open] = {}
+
+    async def __aenter__(self) -> Visit:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection. Safe to call twice."""
+        while self._open:
+            await self._open.popitem()[1].connection.close()
+
+    async def take(self, site: _Site) -> _Open | None:
+        """The open connection to this site, if there is one; it has to be kept again, or closed."""
+        found = self._open.pop(site, None)
+        if found is not None and not found.idle:
+            await found.connection.close()
+            return None
+        return found
+
+    async def keep(self, site: _Site, opened: _Open) -> None:
+        """Keep a connection for the next request to its site; it is closed where that cannot be, or another is."""
+        if opened.idle and site not in self._open:
+            self._open[site] = opened
+        else:
+            await opened.connection.close()
+
+
+async def fetch(
+    network: Network, url: str, method: str, headers: dict[str, str], repeat: int = 1, visit: Visit | None = None
+) -> HTTPResponse:
     """One request and its response, by ``Network.http``. ``repeat``: how often it is sent in all, for the sake of more
     times (``Connection.samples``): on the same connection, one after the other, while the server agrees to that and
-    answers with little. Only the first response is returned, and nothing that happens later takes it away."""
+    answers with little. Only the first response is returned, and nothing that happens later takes it away. ``visit``:
+    whose connections are used, and to whom this one is left."""
     try:
         scheme, host, port, target = split_url(url)
     except ValueError as error:
         raise Unmeasured(Cause.NOT_APPLICABLE, str(error)) from None
-    connection = await network.dial(host, port)
-    async with connection:
+    site = (scheme, host, port)
+    request = _request(network, (scheme, host, port, target), method, headers)
+    async with contextlib.AsyncExitStack() as own:
+        kept_by = await own.enter_async_context(Visit()) if visit is None else visit
+        opened = await kept_by.take(site)
+        if opened is not None:
+            try:
+                return await _ask(network, url, kept_by, site, opened, request, 1)
+            except Unmeasured as reason:
+                if reason.cause is not Cause.CONNECTION_RESET:
+                    raise
+                # Many servers hang up after a response although they said that they would not: that is no answer yet.
+                network.note(f"{reason}; once more on a new connection", opened.connection.number)
+        opened = await _connect(network, site)
+        return await _ask(network, url, kept_by, site, opened, request, repeat)
+
+
+async def _ask(
+    network: Network, url: str, visit: Visit, site: _Site, opened: _Open, request: httpcore.Request, repeat: int
+) -> HTTPResponse:
+    try:
+        opened.stream.allow(network.options.limits.http_bytes + _OVERHEAD_BYTES)
+        response = await _exchange(network, url, opened, request)
+        await _again(network, opened, response, request, repeat - 1)
+    except BaseException:
+        await opened.connection.close()
+        raise
+    await visit.keep(site, opened)
+    return response
+
+
+async def _connect(network: Network, site: _Site) -> _Open:
+    scheme, host, port = site
+    connection = await network.dial(host, port, for_request=True)
+    try:
         alpn = ""
         if scheme == "https":
             alpn = (await connection.start_tls(host, alpn=("h2", "http/1.1"))).alpn
-        client = _client(network, connection, (scheme, host, port), alpn == "h2")
-        request = _request(network, (scheme, host, port, target), method, headers)
-        response = await _exchange(network, connection, url, client, request)
-        await _again(network, connection, response, client, request, repeat - 1)
-        return response
-
-
-_HTTP = httpcore.AsyncHTTP2Connection | httpcore.AsyncHTTP11Connection
-
-
-def _client(network: Network, connection: Connection, site: tuple[str, str, int], http2: bool) -> tuple[_HTTP, _Stream]:
-    scheme, host, port = site
+    except BaseException:
+        await connection.close()
+        raise
     origin = httpcore.Origin(scheme.encode(), host.encode(), port)
     stream = _Stream(connection, network.options.limits.http_bytes + _OVERHEAD_BYTES)
-    if http2:
-        return httpcore.AsyncHTTP2Connection(origin, stream), stream
-    return httpcore.AsyncHTTP11Connection(origin, stream), stream
+    if alpn == "h2":
+        return _Open(connection, httpcore.AsyncHTTP2Connection(origin, stream), stream)
+    return _Open(connection, httpcore.AsyncHTTP11Connection(origin, stream), stream)
 
 
 def _request(
     network: Network, parts: tuple[str, str, int, str], method: str, headers: dict[str, str]
 ) -> httpcore.Request:
     scheme, host, port, target = parts
-    bracketed = f"[{host}]" if ":" in host else host
-    default_port = port == (443 if scheme == "https" else 80)
     sent = {
-        "host": bracketed if default_port else f"{bracketed}:{port}",
+        "host": _authority(scheme, host, port),
         "user-agent": USER_AGENT,
         "accept": "*/*",
         "accept-encoding": "identity",
@@ -125,36 +208,34 @@ def _request(
     )
 
 
+def _authority(scheme: str, host: str, port: int) -> str:
+    bracketed = f"[{host}]" if ":" in host else host
+    return bracketed if port == (443 if scheme == "https" else 80) else f"{bracketed}:{port}"
+
+
 async def _again(
-    network: Network,
-    connection: Connection,
-    response: HTTPResponse,
-    client: tuple[_HTTP, _Stream],
-    request: httpcore.Request,
-    times: int,
+    network: Network, opened: _Open, response: HTTPResponse, request: httpcore.Request, times: int
 ) -> None:
     """Send the request again, to see how long the answer takes. Whatever goes wrong ends it, and costs nothing."""
-    http, stream = client
     left = min(_AGAIN_SECONDS, network.remaining - _AGAIN_RESERVE)
     if left <= 0 or response.truncated or len(response.body) > _AGAIN_BYTES:
         return
+    number = opened.connection.number
     try:
         async with asyncio.timeout(left):
             for _ in range(times):
-                if response.status == 429 or response.status >= 500 or not http.is_idle():
+                if response.status == 429 or response.status >= 500 or not opened.idle:
                     return
-                stream.allow(network.options.limits.http_bytes + _OVERHEAD_BYTES)
-                response = await _exchange(network, connection, response.url, client, request)
+                opened.stream.allow(network.options.limits.http_bytes + _OVERHEAD_BYTES)
+                response = await _exchange(network, response.url, opened, request)
     except Unmeasured as reason:
-        network.note(f"no more requests on this connection: {reason}", connection.number)
+        network.note(f"no more requests on this connection: {reason}", number)
     except TimeoutError:
-        network.note("no more requests on this connection: enough time was spent", connection.number)
+        network.note("no more requests on this connection: enough time was spent", number)
 
 
-async def _exchange(
-    network: Network, connection: Connection, url: str, client: tuple[_HTTP, _Stream], request: httpcore.Request
-) -> HTTPResponse:
-    http, stream = client
+async def _exchange(network: Network, url: str, opened: _Open, request: httpcore.Request) -> HTTPResponse:
+    connection, http, stream = opened.connection, opened.http, opened.stream
     network.note(f"{request.method.decode('ascii')} {url}", connection.number)
     stream.began = None
     try:

@@ -18,6 +18,7 @@ from probes.model import WEB_ROLES, Cause, Endpoint, Measurement, Metric, Role, 
 from probes.replies import printable
 
 if TYPE_CHECKING:
+    from probes.fetch import Visit
     from probes.network import HTTPResponse, Network
 
 _API: frozenset[Role] = frozenset({"api"})
@@ -167,34 +168,63 @@ _HSTS_METRICS = ("http.hsts", "http.hsts_max_age", "http.hsts_include_subdomains
 
 async def page(endpoint: Endpoint, network: Network) -> tuple[list[HTTPResponse], Unmeasured | None]:
     """What :func:`follow` finds at the endpoint's URL, fetched once and shared by every probe that asks."""
+    return await network.once("web page", lambda: _fetch_page(endpoint, network))
+
+
+async def _fetch_page(endpoint: Endpoint, network: Network) -> tuple[list[HTTPResponse], Unmeasured | None]:
     often = 1
     if endpoint.role == "api":
         often = API_REQUESTS if network.options.depth == "standard" else API_REQUESTS_FULL
-    return await network.once("web page", lambda: follow(endpoint.url, network, often))
+    visit = await visit_of(network)
+    try:
+        return await follow(endpoint.url, network, visit, often)
+    finally:
+        if endpoint.role == "api":  # whose page nobody reads any more from
+            await visit.close()
 
 
-async def follow(url: str, network: Network, repeat: int = 1) -> tuple[list[HTTPResponse], Unmeasured | None]:
+async def visit_of(network: Network) -> Visit:
+    """The visit in the course of which the page was fetched: what else is wanted of the site needs no connection of
+    its own. Not for several askers at a time."""
+    return await network.once("web visit", _begin_visit)
+
+
+async def _begin_visit() -> Visit:
+    from probes.fetch import Visit
+
+    return Visit()
+
+
+async def follow(
+    url: str, network: Network, visit: Visit | None = None, repeat: int = 1
+) -> tuple[list[HTTPResponse], Unmeasured | None]:
     """The response, preceded by the redirects that led to it; and why a redirect led nowhere, if one did. Not followed:
     a fourth redirect, one from https to http, one without a usable Location; the redirect itself is then the response.
-    ``repeat``: how often the first request is sent, see ``Network.http``.
+    ``visit``: whose connections are used; None for one of its own. ``repeat``: how often the first request is sent, see
+    ``Network.http``.
 
     Raises ``Unmeasured`` when not even the first response arrived.
     """
-    responses = [await _get(url, network, repeat)]
+    if visit is None:
+        from probes.fetch import Visit
+
+        async with Visit() as own:
+            return await follow(url, network, own, repeat)
+    responses = [await _get(url, network, visit, repeat)]
     while True:
         target = redirect_target(responses[-1])
         if target is None or len(responses) > MAXIMUM_REDIRECTS or target in {each.url for each in responses}:
             return responses, None
         try:
-            responses.append(await _get(target, network))
+            responses.append(await _get(target, network, visit))
         except Unmeasured as reason:
             detail = f"{reason.detail} (after a redirect to {printable(target, 100)})"
             return responses, Unmeasured(reason.cause, detail)
 
 
-async def _get(url: str, network: Network, repeat: int = 1) -> HTTPResponse:
+async def _get(url: str, network: Network, visit: Visit, repeat: int = 1) -> HTTPResponse:
     try:
-        return await network.http(url, repeat=repeat)
+        return await network.http(url, repeat=repeat, visit=visit)
     except ValueError as error:
         raise Unmeasured(Cause.NOT_APPLICABLE, f"not a URL to fetch: {printable(str(error), 200)}") from None
 

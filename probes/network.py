@@ -100,9 +100,9 @@ class Limits:
     a service of its own, and a provider's 587, 465 and 25 often share one address. For HTTP they count per host name
     besides: thousands of status pages and APIs stand behind one address of a content delivery network.
     ``connections_for_requests``: so many further ones may be made for HTTP requests, so that what is asked of a web
-    server by hand-made hellos costs nobody its pages. ``connections_per_address_full`` takes the place of ``connections_per_address`` at full depth. At one's own server
-    ``deadline_own_server``, ``connections_per_address_own_server`` and ``transcript_steps_own_server`` take the places
-    of theirs.
+    server by hand-made hellos costs nobody its pages. ``connections_per_address_full`` takes the place of
+    ``connections_per_address`` at full depth. At one's own server ``deadline_own_server``,
+    ``connections_per_address_own_server`` and ``transcript_steps_own_server`` take the places of theirs.
     """
 
     deadline: float = 30.0

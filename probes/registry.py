@@ -37,6 +37,7 @@ _SHIPPED: dict[str, _Entry] = {
     "discovery": _Entry("probes.discovery", "DiscoveryProbe", frozenset({"domain"})),
     "own_server": _Entry("probes.own_server", "OwnServerProbe", frozenset({"submission", "mx"})),
     "http": _Entry("probes.http", "HTTPProbe", WEB_ROLES),
+    "security_txt": _Entry("probes.security_txt", "SecurityTextProbe", frozenset({"web"})),
     "status": _Entry("probes.status", "StatusProbe", frozenset({"status"})),
     "reach": _Entry("probes.reach", "ReachProbe", MAIL_ROLES),
     "latency": _Entry("probes.latency", "LatencyProbe", MAIL_ROLES | WEB_ROLES),

@@ -23,12 +23,13 @@ import urllib.parse
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from probes.http import follow
+from probes.http import follow, page, visit_of
 from probes.markup import parse_xml, text_of
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured, Value
 from probes.replies import printable, quoted
 
 if TYPE_CHECKING:
+    from probes.fetch import Visit
     from probes.network import HTTPResponse, Network
 
 _STATUS: frozenset[Role] = frozenset({"status"})
@@ -97,17 +98,19 @@ Finding = list[Measurement]
 
 
 class _Site:
-    """The server of a status page. ``base``: what the paths of its interface are appended to."""
+    """The server of a status page, read in the course of one visit. ``base``: what the paths of its interface are
+    appended to."""
 
-    def __init__(self, endpoint: Endpoint, network: Network) -> None:
+    def __init__(self, endpoint: Endpoint, network: Network, visit: Visit) -> None:
         parts = urllib.parse.urlsplit(endpoint.url)
         self.base = f"{parts.scheme}://{parts.netloc}"
         self.folder = parts.path.rpartition("/")[0]
         self._network = network
+        self._visit = visit
 
     async def read(self, path: str) -> HTTPResponse:
         """A complete response with status 200. ``Unmeasured`` for anything else."""
-        responses, dead_end = await follow(self.base + path, self._network)
+        responses, dead_end = await follow(self.base + path, self._network, self._visit)
         if dead_end is not None:
             raise dead_end
         response = responses[-1]
@@ -604,4 +607,8 @@ class StatusProbe:
             kind = printable(endpoint.kind, 60)
             raise _nothing(f"status pages of kind {kind} are not read" if kind else "the profile names no kind of page")
         now = network.now.timestamp() if self._clock is None else self._clock()
-        return await read(_Site(endpoint, network), now)
+        # The page first: both take one connection where the server agrees, and one that does not answer is not
+        # bothered twice.
+        await page(endpoint, network)
+        async with await visit_of(network) as visit:
+            return await read(_Site(endpoint, network, visit), now)

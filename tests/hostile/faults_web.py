@@ -56,13 +56,15 @@ def response(
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One fault of a web server. ``listening`` "no" or "full": nobody serves. ``tls``: of tls and certificate; ``http``
-    and ``status``: of those. A status page that is not asked for is not looked at."""
+    and ``status``: of those. A status page that is not asked for is not looked at. ``security_txt``: of that, where it
+    is not what becomes of ``http``; the well-behaved server answers every path, so it has none."""
 
     name: str
     script: Script | None
     tls: Expected = dataclasses.field(default_factory=dict)
     http: Expected = dataclasses.field(default_factory=dict)
     status: Expected = dataclasses.field(default_factory=dict)
+    security_txt: Expected | None = None
     listening: str = "yes"
     alone: bool = False
     """Whether it costs so much computing time that other cases beside it would run into their limits."""
@@ -70,6 +72,9 @@ class Case:
     def expected(self, metric: str) -> Expected:
         """What is expected of the probe to which this metric belongs."""
         group, _, name = metric.partition(".")
+        if group == "security_txt":
+            default = self.http if isinstance(self.http, frozenset) else TRUE
+            return default if self.security_txt is None else self.security_txt
         if group == "latency":
             if name == "samples" or name.startswith("connect"):
                 return TRUE if self.script is not None else self.http
@@ -80,7 +85,8 @@ class Case:
 
 
 def served(scheme: str, *said: Script, name: str = NAME) -> Script:
-    """A server that reads a request and then does what ``said`` says; its certificate is for ``name``."""
+    """A server that reads a request and then does what ``said`` says, for every request of a connection that stays
+    open; its certificate is for ``name``."""
     answer = Answer({b"": tuple(step for script in said for step in script)}, otherwise=())
     return (*((StartTLS(name, alpn=("http/1.1",)),) if scheme == "https" else ()), answer)
 
@@ -97,10 +103,10 @@ def _page(status: int = 200, **http: object) -> dict[str, object]:
 
 def cases(scheme: str) -> Iterator[Case]:
     """All the cases of a server of this scheme; the first is the well-behaved one."""
-    yield Case("well-behaved", served(scheme, (Send(response()), Close())))
+    yield Case("well-behaved", served(scheme, (Send(response()),)))
     for listening, cause in (("no", Cause.CONNECTION_REFUSED), ("full", Cause.CONNECTION_TIMEOUT)):
         all_ = frozenset({cause})
-        yield Case(f"connection: {cause.value}", None, all_, all_, all_, listening)
+        yield Case(f"connection: {cause.value}", None, all_, all_, all_, listening=listening)
     if scheme == "https":
         yield from _handshakes()
     yield from _cut_short(scheme)
@@ -195,8 +201,15 @@ def _http2(fault: Script) -> Script:
 def _odd(scheme: str) -> Iterator[Case]:
     """Complete responses: the page's own facts are facts, the status page is none."""
 
-    def answered(name: str, sent: bytes, http: Expected = TRUE, status: Expected = NONSENSE) -> Case:
-        return Case(name, served(scheme, (Send(sent), Close())), http=http, status=status)
+    def answered(
+        name: str, sent: bytes, http: Expected = TRUE, status: Expected = NONSENSE, file: Expected | None = None
+    ) -> Case:
+        code = int(sent[9:12])
+        if file is None and len(sent) > 65536 and code == 200:
+            file = TOO_LONG
+        if file is None and code not in (200, 404):
+            file = frozenset({Cause.THROTTLED}) if code == 429 else NONSENSE
+        return Case(name, served(scheme, (Send(sent),)), http=http, status=status, security_txt=file)
 
     summaries: dict[str, bytes] = {
         "no JSON": b"<html>hello</html>",
@@ -243,7 +256,7 @@ def _odd(scheme: str) -> Iterator[Case]:
     if scheme == "http":
         dead |= {f"http.{name}": refused for name in of_hsts}
     sent = response(status=b"302 Found", headers=f"Location: {scheme}://127.0.0.1:1/\r\n".encode())
-    yield answered("redirect to where nobody listens", sent, dead, refused)
+    yield answered("redirect to where nobody listens", sent, dead, refused, refused)
     missing = frozenset({Cause.NOT_APPLICABLE})
     for value in (b"max-age=soon", b"max-age=1; max-age=2", b"includeSubDomains", b'max-age="'):
         sent = response().replace(HSTS, b"Strict-Transport-Security: " + value + b"\r\n")
@@ -262,7 +275,7 @@ def _odd(scheme: str) -> Iterator[Case]:
         ),
     }
     for name, script in floods.items():
-        yield Case(name, served(scheme, script), status=TOO_LONG)
+        yield Case(name, served(scheme, script), status=TOO_LONG, security_txt=TOO_LONG)
     small = (Send(start.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")), Flood(b"1\r\nx\r\n"))
     causes = TOO_LONG | IN_TIME  # more framing than content
     yield Case("endless chunks of one byte", served(scheme, small), http=causes, status=causes, alone=True)
