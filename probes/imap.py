@@ -10,7 +10,7 @@ from probes import mail_metrics
 from probes.conversation import Capabilities, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
 from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms
-from probes.second_conversation import second_conversation
+from probes.second_conversation import sent_before_tls
 from probes.upgrade import conversation
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class IMAPProbe:
             findings.add("imap.login_disabled", None if talk.before is None else "LOGINDISABLED" in talk.before)
         offered = talk.offered(endpoint)
         findings.add("imap.auth_mechanisms", None if offered is None else _auth(offered), talk.tls_failure)
-        second = await second_conversation(endpoint, network)
+        second = await sent_before_tls(endpoint, network)
         return mail_metrics.add(findings, "imap", endpoint, second, talk.greeting)
 
 

@@ -51,6 +51,14 @@ async def second_conversation(endpoint: Endpoint, network: Network) -> SecondCon
     return await network.once("second conversation", lambda: _hold(endpoint, network))
 
 
+async def sent_before_tls(endpoint: Endpoint, network: Network) -> SecondConversation:
+    """The same for those who ask only what becomes of commands from before TLS: with implicit TLS there are none, and
+    nobody connects for their sake."""
+    if endpoint.tls == "implicit":
+        return SecondConversation(_IMPLICIT, _IMPLICIT)
+    return await second_conversation(endpoint, network)
+
+
 async def _hold(endpoint: Endpoint, network: Network) -> SecondConversation:
     found = SecondConversation()
     try:

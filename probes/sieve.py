@@ -10,7 +10,7 @@ from probes import mail_metrics
 from probes.conversation import Capabilities, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
 from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms
-from probes.second_conversation import second_conversation
+from probes.second_conversation import sent_before_tls
 from probes.upgrade import conversation
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class SieveProbe:
         findings.add_upgrade("sieve", endpoint)
         mechanisms = None if offered is None else sasl_mechanisms(offered.get("SASL", ()))
         findings.add("sieve.auth_mechanisms", mechanisms, talk.tls_failure)
-        second = await second_conversation(endpoint, network)
+        second = await sent_before_tls(endpoint, network)
         texts = None if talk.before is None else ()
         implementation = (talk.before or {}).get("IMPLEMENTATION", ())
         return mail_metrics.add(findings, "sieve", endpoint, second, texts, implementation)

@@ -17,7 +17,7 @@ from probes.addresses import blocked_reason, host_name, literal
 from probes.conversation import Capabilities, Conversation, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
 from probes.replies import keywords, printable, quoted, sasl_mechanisms
-from probes.second_conversation import second_conversation
+from probes.second_conversation import sent_before_tls
 from probes.upgrade import conversation
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class SMTPProbe:
     async def measure(self, endpoint: Endpoint, network: Network) -> Iterable[Measurement]:
         """All of ``METRICS`` that apply, each with a value or its own cause."""
         talk = await conversation(endpoint, network)
-        leads_here, second = await asyncio.gather(_leads_here(talk, network), second_conversation(endpoint, network))
+        leads_here, second = await asyncio.gather(_leads_here(talk, network), sent_before_tls(endpoint, network))
         findings = Findings(talk)
         _add_greeting(findings, leads_here)
         _add_extensions(findings, endpoint)

@@ -56,7 +56,10 @@ async def probe(*scripts: Script, tls: TLSMode = "starttls", role: Any = "imap")
 
 async def test_an_imap_server_with_starttls() -> None:
     found = await probe(imap())
-    assert found.causes() == {}
+    assert found.causes() == {"imap.starttls_unadvertised": "not_applicable", "imap.software": "not_applicable"}
+    assert found["imap.capabilities_only_before_tls"] == ("LOGINDISABLED", "STARTTLS")
+    assert found["imap.capabilities_only_after_tls"] == ("AUTH=PLAIN", "IDLE")
+    assert (found["imap.starttls_command_injection"], found["imap.software_version_shown"]) == (False, False)
     assert found["imap.capabilities"] == ("IMAP4REV1", "LOGINDISABLED", "STARTTLS")
     assert found["imap.capabilities_after_tls"] == ("AUTH=PLAIN", "IDLE", "IMAP4REV1")
     assert (found["imap.starttls"], found["imap.starttls_works"], found["imap.starttls_injection"]) == (
@@ -67,8 +70,12 @@ async def test_an_imap_server_with_starttls() -> None:
     assert found["imap.login_disabled"] is True
     assert found["imap.auth_mechanisms"] == ("PLAIN",)
     assert 0 < found["imap.greeting_ms"] < 1000
-    assert [line.split()[1] for line in found.server.lines] == [b"CAPABILITY", b"STARTTLS", b"CAPABILITY", b"LOGOUT"]
-    assert len({line.split()[0] for line in found.server.lines}) == 4  # a tag of its own for each command
+    first, second = (session.lines for session in found.server.sessions)
+    assert [line.split()[1] for line in first] == [b"CAPABILITY", b"STARTTLS", b"CAPABILITY", b"LOGOUT"]
+    assert len({line.split()[0] for line in first}) == 4  # a tag of its own for each command
+    # (The server forgets the NOOP that came with STARTTLS.)
+    assert [line.split()[1] for line in second] == [b"CAPABILITY", b"STARTTLS", b"CAPABILITY", b"LOGOUT"]
+    assert len({line.split()[0] for line in second}) == 4
 
 
 async def test_implicit_tls() -> None:
@@ -76,6 +83,8 @@ async def test_implicit_tls() -> None:
     assert found["imap.capabilities"] == found["imap.capabilities_after_tls"] == ("AUTH=PLAIN", "IDLE", "IMAP4REV1")
     assert set(found.causes()) == {
         "imap.starttls", "imap.starttls_works", "imap.starttls_injection", "imap.login_disabled",
+        "imap.starttls_unadvertised", "imap.starttls_command_injection", "imap.capabilities_only_before_tls",
+        "imap.capabilities_only_after_tls", "imap.software",
     }  # fmt: skip
     assert set(found.causes().values()) == {"not_applicable"}
 
@@ -84,11 +93,16 @@ async def test_a_server_without_starttls_that_takes_passwords() -> None:
     capabilities = (Send(b"* CAPABILITY IMAP4rev1 AUTH=LOGIN auth=plain\r\n* 5 EXISTS\r\n{tag} OK\r\n"),)
     found = await probe(imap(CAPABILITY=capabilities))
     assert (found["imap.starttls"], found["imap.login_disabled"]) == (False, False)
+    assert found["imap.starttls_unadvertised"] is True  # it begins TLS all the same
     assert found["imap.auth_mechanisms"] == ("LOGIN", "PLAIN")
     assert found.causes() == {
         "imap.starttls_works": "tls_not_offered",
         "imap.starttls_injection": "tls_not_offered",
         "imap.capabilities_after_tls": "tls_not_offered",
+        "imap.capabilities_only_before_tls": "tls_not_offered",
+        "imap.capabilities_only_after_tls": "tls_not_offered",
+        "imap.starttls_command_injection": "tls_not_offered",
+        "imap.software": "not_applicable",
     }
 
 
@@ -114,8 +128,10 @@ async def test_a_literal_in_an_untagged_reply_is_read_in_full() -> None:
 )
 async def test_an_incomplete_list_says_nothing(answer: Script, cause: str) -> None:
     found = await probe(imap(CAPABILITY=answer))
-    assert set(found.causes().values()) == {cause}
-    assert set(found.measurements) - set(found.causes()) == {"imap.greeting_ms"}
+    causes = found.causes()
+    assert causes.pop("imap.software") == "not_applicable"  # the greeting names none
+    assert set(causes.values()) == {cause}
+    assert set(found.measurements) - set(found.causes()) == {"imap.greeting_ms", "imap.software_version_shown"}
     assert found.seconds < 1
 
 
@@ -168,14 +184,20 @@ async def test_starttls_that_fails(answer: Script, works: bool | None, cause: st
 
 async def test_a_managesieve_server_with_starttls() -> None:
     found = await probe(sieve(), role="sieve")
-    assert found.causes() == {}
+    assert found.causes() == {"sieve.starttls_unadvertised": "not_applicable"}
+    assert found["sieve.capabilities_only_before_tls"] == ("STARTTLS",)
+    assert found["sieve.capabilities_only_after_tls"] == ()
+    assert (found["sieve.software"], found["sieve.software_version_shown"]) == ("hostile", False)
+    assert found["sieve.starttls_command_injection"] is False
     assert found["sieve.capabilities"] == ("IMPLEMENTATION", "SASL", "SIEVE", "STARTTLS")
     assert found["sieve.capabilities_after_tls"] == ("IMPLEMENTATION", "SASL", "SIEVE")
     assert found["sieve.extensions"] == ("fileinto", "vacation")
     assert (found["sieve.starttls"], found["sieve.starttls_works"]) == (True, True)
     assert found["sieve.starttls_injection"] is False
     assert found["sieve.auth_mechanisms"] == ("PLAIN",)
-    assert found.server.lines == [b"STARTTLS", b"LOGOUT"]
+    assert [session.lines for session in found.server.sessions] == [
+        [b"STARTTLS", b"LOGOUT"], [b"STARTTLS", b'NOOP "late"', b"LOGOUT"],
+    ]  # fmt: skip
 
 
 async def test_managesieve_under_implicit_tls() -> None:

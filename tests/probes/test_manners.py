@@ -35,9 +35,14 @@ async def test_goodbye_after_a_reply_that_we_do_not_understand() -> None:
     assert [b"EHLO probe.example", b"MAIL FROM:<>", b"QUIT"] in [each.lines for each in found]
 
 
-async def test_a_transaction_is_given_up_by_quit_and_nothing_is_sent_ahead_of_a_reply() -> None:
-    found = await sessions(SMTPProbe(), smtp(MAIL=(Send(b"250 ok\r\n"),)))
+async def test_a_transaction_is_given_up_by_quit_or_before_starttls() -> None:
+    without_tls = smtp(
+        EHLO=(Send(b"250 mx.example\r\n"),), STARTTLS=(Send(b"502 no\r\n"),), MAIL=(Send(b"250 ok\r\n"),)
+    )
+    found = await sessions(SMTPProbe(), without_tls)
     assert [b"EHLO probe.example", b"MAIL FROM:<>", b"QUIT"] in [each.lines for each in found]
+    found = await sessions(SMTPProbe(), smtp(MAIL=(Send(b"250 ok\r\n"),)))
+    assert found[1].lines[1:4] == [b"MAIL FROM:<>", b"RSET", b"STARTTLS"]
 
 
 async def test_goodbye_on_a_later_connection_that_is_refused() -> None:

@@ -38,20 +38,27 @@ async def probe(*scripts: Script, tls: TLSMode = "starttls") -> Found:
 
 async def test_a_server_with_stls() -> None:
     found = await probe(pop3())
-    assert found.causes() == {}
+    assert found.causes() == {"starttls_unadvertised": "not_applicable", "software": "not_applicable"}
+    assert found["capabilities_only_before_tls"] == ("STLS",)
+    assert found["capabilities_only_after_tls"] == ("SASL", "USER")
+    assert (found["starttls_command_injection"], found["software_version_shown"]) == (False, False)
     assert found["capabilities"] == ("STLS", "TOP")
     assert found["capabilities_after_tls"] == ("SASL", "TOP", "USER")
     assert (found["starttls"], found["starttls_works"], found["starttls_injection"]) == (True, True, False)
     assert found["login_disabled"] is True
     assert found["auth_mechanisms"] == ("PLAIN",)
     assert 0 < found["greeting_ms"] < 1000
-    assert found.server.lines == [b"CAPA", b"STLS", b"CAPA", b"QUIT"]
+    # Two conversations; the server forgets the NOOP that came with the second STLS.
+    assert [session.lines for session in found.server.sessions] == 2 * [[b"CAPA", b"STLS", b"CAPA", b"QUIT"]]
 
 
 async def test_implicit_tls() -> None:
     found = await probe(pop3(implicit=True), tls="implicit")
     assert found["capabilities"] == found["capabilities_after_tls"] == ("SASL", "TOP", "USER")
-    assert set(found.causes()) == {"starttls", "starttls_works", "starttls_injection", "login_disabled"}
+    assert set(found.causes()) == {
+        "starttls", "starttls_works", "starttls_injection", "login_disabled", "starttls_unadvertised",
+        "starttls_command_injection", "capabilities_only_before_tls", "capabilities_only_after_tls", "software",
+    }  # fmt: skip
     assert set(found.causes().values()) == {"not_applicable"}
 
 
