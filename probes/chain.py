@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from probes.anchors import Anchors, anchors_at, anchors_of, canonical, certifi_bundle, known_anchors, store
-from probes.der import load, malformed, quiet, self_signed, subject_name
+from probes.der import extension, load, malformed, quiet, self_signed, subject_name
 from probes.model import Cause, Unmeasured
 from probes.replies import printable
 
@@ -76,14 +76,11 @@ def _is_for_servers(leaf: x509.Certificate) -> bool:
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     try:
-        usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return True
-    except malformed():
+        usages = extension(leaf, x509.ExtendedKeyUsage)
+    except Unmeasured:
         return True  # OpenSSL, which has read it, accepts the certificate
-    return any(
-        usage in (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE) for usage in usages
-    )
+    wanted = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
+    return usages is None or any(usage in wanted for usage in usages)
 
 
 def _certificates(chain: Sequence[bytes]) -> list[x509.Certificate]:
@@ -114,12 +111,14 @@ def _lacks_intermediate(leaf: x509.Certificate, others: Sequence[x509.Certificat
         issuer = leaf.issuer
         if any(other.subject == issuer for other in others):
             return False
-        access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except x509.ExtensionNotFound:
+        access = extension(leaf, x509.AuthorityInformationAccess)
+    except Unmeasured:
         return False
     except malformed():
         return False
-    return any(entry.access_method == AuthorityInformationAccessOID.CA_ISSUERS for entry in access)
+    return access is not None and any(
+        entry.access_method == AuthorityInformationAccessOID.CA_ISSUERS for entry in access
+    )
 
 
 # --- order and completeness -------------------------------------------------------------------------------------------
@@ -295,12 +294,11 @@ def _same_key(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether the key identifiers allow that ``issuer`` signed ``certificate`` (RFC 5280 §4.2.1.1)."""
     from cryptography import x509
 
-    try:
-        wanted = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-        found = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    except x509.ExtensionNotFound:
+    wanted = extension(certificate, x509.AuthorityKeyIdentifier)
+    found = extension(issuer, x509.SubjectKeyIdentifier)
+    if wanted is None or wanted.key_identifier is None or found is None:
         return True
-    return wanted is None or wanted == found
+    return wanted.key_identifier == found.digest
 
 
 _PUBLIC_POLICIES = frozenset({"2.23.140.1.1", "2.23.140.1.2.1", "2.23.140.1.2.2", "2.23.140.1.2.3"})
@@ -312,8 +310,5 @@ def _is_public(leaf: x509.Certificate) -> bool:
     """Whether the leaf says of itself that a public authority issued it to a server."""
     from cryptography import x509
 
-    try:
-        policies = leaf.extensions.get_extension_for_class(x509.CertificatePolicies).value
-    except x509.ExtensionNotFound:
-        return False
+    policies = extension(leaf, x509.CertificatePolicies) or ()
     return any(policy.policy_identifier.dotted_string in _PUBLIC_POLICIES for policy in policies)

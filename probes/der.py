@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+E = TypeVar("E", bound="x509.ExtensionType")
 
 MAXIMUM_DER = 64 * 1024
 """Bytes of one certificate that are looked at."""
@@ -109,21 +110,36 @@ def load(der: bytes) -> x509.Certificate:
         raise Unmeasured(Cause.PROTOCOL_ERROR, f"not a certificate: {printable(str(error), 200)}") from None
 
 
-def alternative_names(certificate: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The DNS names (lower case, without a trailing dot) and IP addresses of the subject alternative name; empty when
-    there is none. Raises ``Unmeasured(protocol_error)`` for malformed extensions."""
+def extension(certificate: x509.Certificate, kind: type[E]) -> E | None:
+    """The certificate's extension of this kind, None when it has none.
+
+    Raises ``Unmeasured``: ``protocol_error`` when it or another one is malformed (our library reads all or none),
+    ``tls_client_unsupported`` when one holds what our library does not know.
+    """
     from cryptography import x509
 
     try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        dns_names = tuple(name.lower().removesuffix(".") for name in names.get_values_for_type(x509.DNSName))
-        ip_addresses = tuple(str(address) for address in names.get_values_for_type(x509.IPAddress))
+        return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
-        return (), ()
+        return None
+    except KeyError as error:  # a TLS feature without a name there
+        detail = f"an extension with a value that our library does not know: {printable(str(error), 80)}"
+        raise Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, detail) from None
     except malformed() as error:
         detail = f"malformed certificate extensions: {printable(str(error), 200)}"
         raise Unmeasured(Cause.PROTOCOL_ERROR, detail) from None
-    return dns_names, ip_addresses
+
+
+def alternative_names(certificate: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The DNS names (lower case, without a trailing dot) and IP addresses of the subject alternative name; empty when
+    there is none. Raises ``Unmeasured`` as :func:`extension` does."""
+    from cryptography import x509
+
+    names = extension(certificate, x509.SubjectAlternativeName)
+    if names is None:
+        return (), ()
+    dns_names = tuple(name.lower().removesuffix(".") for name in names.get_values_for_type(x509.DNSName))
+    return dns_names, tuple(str(address) for address in names.get_values_for_type(x509.IPAddress))
 
 
 @quiet
@@ -227,11 +243,8 @@ def wants_staple(certificate: x509.Certificate) -> bool:
     """Whether the certificate demands an OCSP staple: a TLS feature extension with status_request (RFC 7633 §4)."""
     from cryptography import x509
 
-    try:
-        features = certificate.extensions.get_extension_for_class(x509.TLSFeature).value
-    except x509.ExtensionNotFound:
-        return False
-    return x509.TLSFeatureType.status_request in features
+    features = extension(certificate, x509.TLSFeature)
+    return features is not None and x509.TLSFeatureType.status_request in features
 
 
 def names_responder(certificate: x509.Certificate) -> bool:
@@ -239,8 +252,5 @@ def names_responder(certificate: x509.Certificate) -> bool:
     from cryptography import x509
     from cryptography.x509.oid import AuthorityInformationAccessOID
 
-    try:
-        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except x509.ExtensionNotFound:
-        return False
-    return any(entry.access_method == AuthorityInformationAccessOID.OCSP for entry in access)
+    access = extension(certificate, x509.AuthorityInformationAccess)
+    return access is not None and any(entry.access_method == AuthorityInformationAccessOID.OCSP for entry in access)

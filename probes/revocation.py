@@ -15,7 +15,7 @@ import itertools
 from typing import TYPE_CHECKING, Literal
 
 from probes.chain import Arrangement
-from probes.der import SIGNATURES, malformed, quiet
+from probes.der import SIGNATURES, extension, malformed, quiet
 from probes.model import Cause, Unmeasured
 from probes.replies import printable
 
@@ -160,11 +160,11 @@ def _is_delegated(
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     try:
-        usages = responder.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        usages = extension(responder, x509.ExtendedKeyUsage) or ()
         if not responder.not_valid_before_utc - SKEW <= now <= responder.not_valid_after_utc + SKEW:
             return False
         return ExtendedKeyUsageOID.OCSP_SIGNING in usages and chain.issued(responder, issuer)
-    except x509.ExtensionNotFound:
+    except Unmeasured:
         return False
     except malformed():
         return False

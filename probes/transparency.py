@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 from typing import TYPE_CHECKING
 
-from probes.der import malformed, quiet
+from probes.der import extension, malformed, quiet
 from probes.model import Cause, Unmeasured
 from probes.replies import printable
 
@@ -33,17 +33,12 @@ class Timestamp:
 def in_certificate(certificate: x509.Certificate) -> list[Timestamp]:
     """The timestamps in the certificate's own extension; none when it has no such extension.
 
-    Raises ``Unmeasured(protocol_error)`` for a malformed list.
+    Raises ``Unmeasured(protocol_error)`` for a malformed one.
     """
     from cryptography import x509
 
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.PrecertificateSignedCertificateTimestamps)
-        return [_timestamp(each) for each in extension.value]
-    except x509.ExtensionNotFound:
-        return []
-    except malformed() as error:
-        raise Unmeasured(Cause.PROTOCOL_ERROR, f"malformed timestamps: {printable(str(error), 200)}") from None
+    listed = extension(certificate, x509.PrecertificateSignedCertificateTimestamps)
+    return [_timestamp(each) for each in listed or ()]
 
 
 @quiet
@@ -65,8 +60,8 @@ def in_staple(staple: bytes) -> list[Timestamp]:
     except malformed():
         return []
     try:
-        extension = response.single_extensions.get_extension_for_class(x509.SignedCertificateTimestamps)
-        return [_timestamp(each) for each in extension.value]
+        listed = response.single_extensions.get_extension_for_class(x509.SignedCertificateTimestamps).value
+        return [_timestamp(each) for each in listed]
     except x509.ExtensionNotFound:
         return []
     except malformed() as error:

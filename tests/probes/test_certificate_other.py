@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from probes import ciphers, hello
 from probes.certificate import ALL_METRICS, METRICS, OTHER_METRICS, CertificateProbe
 from probes.model import Cause, Endpoint, Measurement
+from probes.network import Network
 from probes.other_certificate import other_kind, suites_of
 from tests.probes import certificates as zoo
-from tests.probes.loopback import Listening, measure, reset, scripted
+from tests.probes.loopback import QUICK, Listening, measure, options, reset, scripted
 from tests.probes.tlsserver import openssl_server
 
 NAMES = ("localhost",)
@@ -280,7 +282,38 @@ async def test_strangers_in_the_other_chain() -> None:
     assert found["other_chain_in_order"].cause is Cause.PROTOCOL_ERROR
 
 
-def test_every_metric_is_of_one_group() -> None:
+async def test_a_server_that_may_not_be_dialled_again() -> None:
+    chosen = options(limits=dataclasses.replace(QUICK, connections_per_address=1))
+    async with then(sends(alert(40))) as state:
+        endpoint = Endpoint("web", url=f"https://localhost:{state.port}/")
+        found = await measure(CertificateProbe(), endpoint, chosen)
+    assert state.connections == 1
+    assert found["certificate.trusted"].value is True
+    assert {found[f"certificate.{name}"].cause for name in ("key_types", *OTHERS)} == {Cause.THROTTLED}
+
+
+async def test_what_matters_more_gets_its_connections_first() -> None:
+    over = asyncio.Event()
+    async with then(sends(alert(40))) as state:
+        endpoint = Endpoint("web", url=f"https://localhost:{state.port}/")
+        async with Network(endpoint, options()) as network:
+            first = asyncio.create_task(network.once("first hellos", over.wait))
+            measuring = asyncio.create_task(_measured(endpoint, network))
+            done, _ = await asyncio.wait({measuring}, timeout=0.3)
+            assert not done
+            assert state.connections == 1
+            over.set()
+            found = await measuring
+            await first
+    assert state.connections == 2
+    assert found["certificate.key_types"].value == ("EC",)
+
+
+async def _measured(endpoint: Endpoint, network: Network) -> dict[str, Measurement]:
+    return {each.metric: each for each in await CertificateProbe().measure(endpoint, network)}
+
+
+def test_metrics_and_alerts_are_what_they_are_said_to_be() -> None:
     keys = [metric.key for metric in METRICS]
     assert len(keys) == len(set(keys))
     assert hello.ALERTS[40] == "handshake_failure"
