@@ -95,11 +95,11 @@ class Player:
         for session in self._sessions:
             if session.endpoint == endpoint.key:
                 self._sessions.remove(session)
-                return _PlayedTape(self.recording, session)
-        return _PlayedTape(self.recording, Session(endpoint.key))
+                return PlayedTape(self.recording, session)
+        return PlayedTape(self.recording, Session(endpoint.key))
 
 
-class _PlayedTape:
+class PlayedTape:
     replays = True
 
     def __init__(self, recording: Recording, session: Session) -> None:
@@ -111,7 +111,7 @@ class _PlayedTape:
         self._attempts: dict[tuple[str, int], list[Attempt]] = {}
         for attempt in session.attempts:
             self._attempts.setdefault((attempt.address, attempt.port), []).append(attempt)
-        self._playing: dict[tuple[str, int], list[_Playback]] = {}
+        self._playing: dict[tuple[str, int], list[Playback]] = {}
         self._started = 0.0
 
     def attach(self, network: Network, started: float) -> None:
@@ -131,7 +131,7 @@ class _PlayedTape:
             await asyncio.sleep(wait)
 
     async def learn(self, question: str, work: Awaitable[T], in_time: Callable[[Awaitable[T]], Awaitable[T]]) -> T:
-        _discard(work)
+        discard(work)
         known = self._answers.get(question)
         if not known:
             raise missing(question)
@@ -148,18 +148,18 @@ class _PlayedTape:
         if not attempt.tried:
             await self.reach(attempt.done)
             raise Unmeasured(attempt.cause or Cause.NOT_PERMITTED, attempt.detail)
-        playback = _Playback(self, attempt, waiting, self._playing.setdefault((address, port), []))
+        playback = Playback(self, attempt, waiting, self._playing.setdefault((address, port), []))
 
         async def open_wire(text: str, number: int, until: float) -> Wire:
             await self.reach(attempt.done)
             if attempt.cause is not None:
                 raise Unmeasured(attempt.cause, attempt.detail)
-            return _PlayedWire(playback)
+            return PlayedWire(playback)
 
-        return await go(open_wire=open_wire, make=functools.partial(_PlayedConnection, playback))
+        return await go(open_wire=open_wire, make=functools.partial(PlayedConnection, playback))
 
 
-def _discard(work: Awaitable[Any]) -> None:
+def discard(work: Awaitable[Any]) -> None:
     """Give up what was to be done, before it has begun."""
     if asyncio.iscoroutine(work):
         work.close()
@@ -175,7 +175,7 @@ _Action = tuple[Kind, bytes, str]
 """What we do on a connection: kind, bytes (of ``out``), and a text that says the rest."""
 
 
-class _Playback:
+class Playback:
     """One recorded connection as it is played. What came is handed out in its order and at its time, but nothing that
     came after something we did before we do it too.
 
@@ -185,7 +185,7 @@ class _Playback:
     is being played elsewhere, when that can go on with this one.
     """
 
-    def __init__(self, tape: _PlayedTape, attempt: Attempt, waiting: list[Attempt], playing: list[_Playback]) -> None:
+    def __init__(self, tape: PlayedTape, attempt: Attempt, waiting: list[Attempt], playing: list[Playback]) -> None:
         self.tape = tape
         self._waiting = waiting
         self._playing = playing
@@ -370,8 +370,8 @@ class _PlayedTransport:
         asyncio.get_running_loop().call_soon(self._wire.connection_lost, None)
 
 
-class _PlayedWire(Wire):
-    def __init__(self, playback: _Playback) -> None:
+class PlayedWire(Wire):
+    def __init__(self, playback: Playback) -> None:
         super().__init__()
         self._playback = playback
         self._transport = cast(asyncio.Transport, _PlayedTransport(self, playback.attempt.local))
@@ -435,10 +435,10 @@ class _PlayedWire(Wire):
             self.happen(event)
 
 
-class _PlayedConnection(Connection):
+class PlayedConnection(Connection):
     """TLS is not done again: what comes after a recorded handshake is played as it was decrypted."""
 
-    def __init__(self, playback: _Playback, wire: _PlayedWire, **about: Any) -> None:
+    def __init__(self, playback: Playback, wire: PlayedWire, **about: Any) -> None:
         super().__init__(wire, **about | {"connect_ms": playback.attempt.connect_ms})
         self._at = playback.tape.time(playback.attempt.done)
         self._playback = playback
