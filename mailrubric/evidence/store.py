@@ -30,12 +30,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import StaticPool
 
 from mailrubric.evidence.observation import Kind, Observation, ObservedValue
+from mailrubric.evidence.runs import Run, conditions_from_json, conditions_to_json
 from mailrubric.evidence.select import CONCLUSIVE_CAUSES
 from mailrubric.evidence.times import moment
 from probes.model import Cause, Endpoint, Measurement, Report
 
-SCHEMA_VERSION = 1
-"""Version of the tables. A store with a newer one is refused; an older one would be migrated here."""
+SCHEMA_VERSION = 2
+"""Version of the tables. A store with a newer one is refused; to an older one is added what it lacks (2: runs)."""
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another one to finish."""
@@ -132,7 +133,21 @@ _observations = sa.Table(
     sqlite_autoincrement=True,
 )
 
-_APPEND_ONLY = (_reports, _measurements, _observations)
+_runs = sa.Table(
+    "runs",
+    _metadata,
+    sa.Column("number", _identity, primary_key=True, autoincrement=True),
+    sa.Column("started", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("stored", sa.Text, nullable=False),
+    sa.Column("vantage", sa.Text, nullable=False),
+    sa.Column("endpoints", sa.Integer, nullable=False),
+    sa.Column("preconditions", sa.Text, nullable=False),  # JSON
+    sqlite_autoincrement=True,
+)
+
+_EVIDENCE = (_reports, _measurements, _observations)
+_APPEND_ONLY = (*_EVIDENCE, _runs)
 _RECORD_FIELDS = (
     "source", "detail", "unit", "role", "label", "grade", "document", "note", "n", "low", "high", "report", "parent",
 )  # fmt: skip
@@ -228,21 +243,25 @@ class Store:
 
     def _prepare(self) -> None:
         with self._reading() as connection:
-            if self._is_ours(connection):
+            if self._version(connection) == SCHEMA_VERSION:
                 return
         with self._writing() as connection:
             if connection.dialect.name == "postgresql":
                 # Two processes may find an empty database at once; SQLite's BEGIN IMMEDIATE takes turns by itself.
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
-            if self._is_ours(connection):
+            version = self._version(connection)
+            if version == SCHEMA_VERSION:
                 return
+            # Nothing that is there is touched: a version adds tables.
+            new = _APPEND_ONLY if version == 0 else (_runs,)
             _metadata.create_all(connection)
-            for statement in _triggers(connection.dialect.name):
+            for statement in _triggers(connection.dialect.name, new, first=version == 0):
                 connection.execute(sa.text(statement))
             connection.execute(sa.insert(_schema).values(version=SCHEMA_VERSION))
 
-    def _is_ours(self, connection: Connection) -> bool:
-        """Whether the tables are there; ``StoreError`` when they are of a newer version or of something else."""
+    def _version(self, connection: Connection) -> int:
+        """The version of the tables that are there, 0 for none; ``StoreError`` when they are of a newer version or of
+        something else."""
         tables = set(sa.inspect(connection).get_table_names())
         if _schema.name in tables:
             version = connection.execute(sa.select(sa.func.max(_schema.c.version))).scalar()
@@ -251,7 +270,7 @@ class Store:
                     f"the store {self.name} was made by a newer Mailrubric (schema {version}, this one knows "
                     f"{SCHEMA_VERSION}): update Mailrubric, or use another store"
                 )
-            return True
+            return int(version)
         # A PostgreSQL database may well hold other things beside; an SQLite file is one application's.
         foreign = tables if connection.dialect.name == "sqlite" else tables & {table.name for table in _APPEND_ONLY}
         if foreign:
@@ -259,7 +278,7 @@ class Store:
                 f"{self.name} is not a Mailrubric store: it has other tables ({', '.join(sorted(foreign)[:3])}); "
                 "nothing was changed"
             )
-        return False
+        return 0
 
     def close(self) -> None:
         """Close all connections; the store can't be used afterwards in memory, and reopens itself on disk."""
@@ -419,6 +438,19 @@ class Store:
                 connection.execute(sa.insert(_observations), rows)
         return len(rows)
 
+    def add_run(self, run: Run) -> None:
+        """Store what a run found out about this machine before it began."""
+        row = {
+            "started": _clean(run.started),
+            "at": _seconds(run.started),
+            "stored": _now(),
+            "vantage": _clean(run.vantage),
+            "endpoints": run.endpoints,
+            "preconditions": _json(conditions_to_json(run.preconditions)),
+        }
+        with self._writing() as connection:
+            connection.execute(sa.insert(_runs), [row])
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def observations(self, vendors: Iterable[str] | None = None, as_of: datetime | None = None) -> list[Observation]:
@@ -504,12 +536,21 @@ class Store:
                 "also": list(also),
             }
 
+    def runs(self, limit: int = 50) -> list[Run]:
+        """The newest runs, newest first, at most ``limit``."""
+        query = sa.select(_runs).order_by(_runs.c.at.desc(), _runs.c.number.desc()).limit(max(0, limit))
+        with self._reading() as connection:
+            return [
+                Run(row.started, row.vantage, row.endpoints, conditions_from_json(json.loads(row.preconditions)))
+                for row in connection.execute(query)
+            ]
+
     def counts(self) -> dict[str, int]:
         """How much is stored: reports, measurements, observations of other kinds, vendors with a report."""
         with self._reading() as connection:
             found = {
                 table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-                for table in _APPEND_ONLY
+                for table in _EVIDENCE
             }
             vendors = connection.execute(sa.select(sa.func.count(sa.distinct(_reports.c.vendor)))).scalar_one()
         return {**found, "vendors": vendors}
@@ -545,26 +586,31 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _triggers(dialect: str) -> list[str]:
+def _triggers(dialect: str, tables: Iterable[sa.Table], *, first: bool) -> list[str]:
+    """What keeps these tables append-only. ``first``: the function that they share is not there yet."""
+    tables = tuple(tables)
+    function = (
+        "CREATE FUNCTION mailrubric_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+    )
     if dialect == "sqlite":
         return [
             f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} "
             f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
-            for table in _APPEND_ONLY
+            for table in tables
             for verb in ("UPDATE", "DELETE")
         ]
     return [
-        "CREATE FUNCTION mailrubric_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
+        *([function] if first else []),
         *(
             f"CREATE TRIGGER {table.name}_append_only BEFORE UPDATE OR DELETE ON {table.name} "
             "FOR EACH ROW EXECUTE FUNCTION mailrubric_append_only()"
-            for table in _APPEND_ONLY
+            for table in tables
         ),
         *(
             f"CREATE TRIGGER {table.name}_no_truncate BEFORE TRUNCATE ON {table.name} "
             "FOR EACH STATEMENT EXECUTE FUNCTION mailrubric_append_only()"
-            for table in _APPEND_ONLY
+            for table in tables
         ),
     ]
 
