@@ -19,6 +19,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
+from mailrubric.evidence.runs import Condition
+from mailrubric.evidence.runs import Run as RunRecord
 from mailrubric.evidence.times import moment
 from probes.model import Cause, Endpoint, Probe, Report, Role
 from probes.network import Options, Surroundings
@@ -90,7 +92,8 @@ class VendorSummary:
 @dataclasses.dataclass(slots=True)
 class Summary:
     """What a run did. ``reports``: (vendor id, report) in the order they finished, when they were to be kept.
-    ``faults``: (vendor id, endpoint key, sentence) for endpoints that our own program failed at."""
+    ``faults``: (vendor id, endpoint key, sentence) for endpoints that our own program failed at. ``record``: when the
+    run began and what this machine let it measure; None when it was over before that was known."""
 
     vendors: dict[str, VendorSummary] = dataclasses.field(default_factory=dict)
     total: int = 0
@@ -98,6 +101,7 @@ class Summary:
     cancelled: bool = False
     reports: list[tuple[str, Report]] = dataclasses.field(default_factory=list)
     faults: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
+    record: RunRecord | None = None
 
     @property
     def values(self) -> int:
@@ -140,6 +144,7 @@ async def probe_vendors(
     stop: asyncio.Event | None = None,
     keep_reports: bool = False,
     skip_fresh: datetime.timedelta | None = None,
+    began: Callable[[RunRecord], None] | None = None,
 ) -> Summary:
     """Probe all jobs, ``concurrency`` endpoints at a time, and store each report as soon as it is complete.
 
@@ -148,11 +153,13 @@ async def probe_vendors(
     back with ``cancelled``. Cancelling the task does the same and then raises ``CancelledError``.
     ``skip_fresh``: endpoints with a stored report from this vantage that is younger are not probed again.
     An endpoint that several vendors share is probed once, and stored for each.
+    First of all it is found out what this machine lets us measure (``probes.preconditions``): that is stored too, and
+    told to ``began``.
 
     Raises ``StoreFailure`` when a report cannot be stored or the store cannot be read. A fault at one endpoint never
     costs another its results: it is named in ``Summary.faults``.
     """
-    run = _Run(options, store, progress, concurrency, probes, keep_reports)
+    run = _Run(options, store, progress, concurrency, probes, keep_reports, began)
     return await run.go(jobs, stop, skip_fresh)
 
 
@@ -167,6 +174,7 @@ class _Run:
         concurrency: int,
         probes: Sequence[Probe] | None,
         keep_reports: bool,
+        began: Callable[[RunRecord], None] | None,
     ) -> None:
         if concurrency < 1:
             raise ValueError("concurrency must be at least 1")
@@ -175,6 +183,8 @@ class _Run:
         self._progress = progress
         self._probes = probes
         self._keep_reports = keep_reports
+        self._began = began
+        self._checking: asyncio.Task[RunRecord] | None = None
         self._surroundings = Surroundings(options)
         self._places = asyncio.Semaphore(concurrency)
         self._store_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mailrubric-store")
@@ -195,6 +205,7 @@ class _Run:
         self._summary.total = len(jobs)
         try:
             fresh = await self._fresh(jobs, skip_fresh)
+            await self._check([job for job in jobs if (job.vendor_id, job.endpoint.key) not in fresh])
             for job in jobs:
                 self._summary.vendors.setdefault(job.vendor_id, VendorSummary())
                 if (job.vendor_id, job.endpoint.key) in fresh:
@@ -226,8 +237,32 @@ class _Run:
     def _give_up(self) -> None:
         """Cancel all that waits or measures. Without effect when nothing is left."""
         self._stopping = True
+        if self._checking is not None:
+            self._checking.cancel()
         for task in self._tasks - self._storing:
             task.cancel()  # and with it the measuring that it awaits
+
+    async def _check(self, jobs: Sequence[Job]) -> None:
+        """Find out what this machine lets us measure of these endpoints, store it and tell it."""
+        if not jobs or self._stopping:
+            return
+        self._checking = asyncio.create_task(_preconditions(jobs, self._surroundings), name="preconditions")
+        try:
+            record = await self._checking
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            return
+        self._summary.record = record
+        if self._store is not None:
+            loop = asyncio.get_running_loop()
+            try:
+                await loop.run_in_executor(self._store_thread, self._store.add_run, record)
+            except Exception as error:
+                # Whatever a database can come up with: the caller gets a sentence, and nothing has been probed.
+                raise StoreFailure(str(error), self._summary) from error
+        if self._began is not None:
+            self._began(record)
 
     async def _fresh(self, jobs: Sequence[Job], age: datetime.timedelta | None) -> set[tuple[str, str]]:
         """(vendor id, endpoint key) of what was probed from this vantage less than ``age`` ago."""
@@ -360,6 +395,24 @@ class _Run:
             self._give_up()
 
 
+async def _preconditions(jobs: Sequence[Job], surroundings: Surroundings) -> RunRecord:
+    """Those that matter to these endpoints, each with the number of endpoints that it concerns."""
+    from probes import preconditions
+
+    now = datetime.datetime.now(datetime.UTC)
+    concerned = {
+        name: sum(job.endpoint.role in roles and (name != "port_25" or job.endpoint.port in (0, 25)) for job in jobs)
+        for name, roles in preconditions.ROLES.items()
+    }
+    found = await preconditions.check(surroundings, [name for name, count in concerned.items() if count])
+    return RunRecord(
+        started=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        vantage=surroundings.options.vantage,
+        endpoints=len(jobs),
+        preconditions=tuple(Condition(each.name, each.ok, each.detail, concerned[each.name]) for each in found),
+    )
+
+
 def _place(endpoint: Endpoint) -> Endpoint:
     """What makes two vendors' endpoints the same: everything but the vendor's own name for it."""
     return dataclasses.replace(endpoint, label="")
@@ -398,7 +451,8 @@ class ItemStatus:
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunStatus:
     """A snapshot of a run. ``error``: why it stopped early, a sentence for people; "" when it did not.
-    ``cancelled``: it was asked to stop. ``causes``: cause → number of values missing because of it."""
+    ``cancelled``: it was asked to stop. ``causes``: cause → number of values missing because of it. ``record``: what
+    this machine lets it measure, once that is known."""
 
     run_id: str
     workspace: str
@@ -411,6 +465,7 @@ class RunStatus:
     missing: int
     causes: dict[str, int]
     items: tuple[ItemStatus, ...]
+    record: RunRecord | None = None
 
 
 class _Record:
@@ -428,6 +483,7 @@ class _Record:
         self.finished = threading.Event()
         self.cancelled = False
         self.error = ""
+        self.record: RunRecord | None = None
         self.stop = asyncio.Event()  # touched on the service's event loop only
 
     def heard(self, event: Progress) -> None:
@@ -454,6 +510,7 @@ class _Record:
             missing=sum(item.missing for item in items),
             causes=dict(self.causes.most_common()),
             items=items,
+            record=self.record,
         )
 
 
@@ -563,13 +620,17 @@ class ProbeService:
             with self._lock:
                 record.heard(event)
 
+        def began(found: RunRecord) -> None:
+            with self._lock:
+                record.record = found
+
         error = ""
         try:
             store = await asyncio.to_thread(_open_store, store_url)
             try:
                 summary = await probe_vendors(
                     jobs, options=options, store=store, progress=heard, concurrency=concurrency, probes=probes,
-                    stop=record.stop, skip_fresh=skip_fresh,
+                    stop=record.stop, skip_fresh=skip_fresh, began=began,
                 )  # fmt: skip
                 record.cancelled = summary.cancelled
             finally:
