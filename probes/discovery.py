@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
 from probes import addresses
+from probes.announced import MAXIMUM_PLACES, announced, compare
 from probes.certificate import load, name_matches, trust_error
 from probes.http import follow
 from probes.markup import parse_xml, text_of
@@ -87,6 +88,23 @@ METRICS: tuple[Metric, ...] = (
         "Whether the host of the SRV record _jmap._tcp, or else the domain itself, has a JMAP session at "
         "/.well-known/jmap: a session object, or 401 with a challenge, over HTTPS with a trusted certificate.",
         reference="RFC 8620 §2.2",
+    ),
+    Metric(
+        "discovery.answering",
+        "set",
+        'Servers that SRV records or the autoconfig file name, as "host:port", and that take connections, of at most '
+        f"{MAXIMUM_PLACES} that were tried. The detail says what became of the others. Not applicable when none is "
+        "named.",
+        reference="RFC 6186 §3.4",
+    ),
+    Metric(
+        "discovery.contradictions",
+        "set",
+        "What contradicts those announcements, each with who announces it: a server that refuses connections, one on a "
+        "host that does not exist, one that answers in plain text where TLS from the start is announced, and a place "
+        "that is announced in two ways that exclude each other. Empty when all announcements were read and every named "
+        "server takes connections; where nothing is wrong but a server or an announcement stays open, its cause.",
+        reference="RFC 6186 §3.4, RFC 8314 §5.1",
     ),
 )
 
@@ -366,13 +384,31 @@ class DiscoveryProbe:
         except ValueError as error:
             raise Unmeasured(Cause.NOT_APPLICABLE, f"not a domain name: {error}") from None
 
-        async def srv() -> list[Measurement]:
+        async def srv() -> tuple[dict[str, tuple[str, ...] | Unmeasured], list[Measurement]]:
             names = (*SERVICES, _JMAP)
             found = await asyncio.gather(*(_caught(targets(name, domain, network)) for name in names))
             records = dict(zip(names, found, strict=True))
-            return [*_services(records), await _jmap(domain, records[_JMAP], network, self._port)]
+            return records, [*_services(records), await _jmap(domain, records[_JMAP], network, self._port)]
 
-        records, configuration, autodiscover = await asyncio.gather(
+        (records, services), configuration, autodiscover = await asyncio.gather(
             srv(), _autoconfig(domain, network, self._port), _autodiscover(domain, network)
         )
-        return [*records, *configuration, autodiscover]
+        return [*services, *configuration, autodiscover, *await _compared(records, configuration, network)]
+
+
+async def _compared(
+    records: dict[str, tuple[str, ...] | Unmeasured], configuration: list[Measurement], network: Network
+) -> list[Measurement]:
+    """What becomes of the servers that are named."""
+    listed = next(each for each in configuration if each.metric == "discovery.autoconfig_servers")
+    named = listed.value if isinstance(listed.value, tuple) else ()
+    servers = announced(((name, places) for name, places in records.items() if isinstance(places, tuple)), named)
+    unread = [places for name, places in records.items() if isinstance(places, Unmeasured) and name in SERVICES]
+    if listed.cause is not None and listed.cause is not Cause.NOT_APPLICABLE:
+        unread.append(Unmeasured(listed.cause, listed.detail))
+    if servers:
+        return await compare(servers, unread, network)
+    keys = ["discovery.answering", "discovery.contradictions"]
+    if unread:
+        return _missing(keys, unread[0])
+    return _missing(keys, Unmeasured(Cause.NOT_APPLICABLE, "neither SRV records nor autoconfig name a server"))

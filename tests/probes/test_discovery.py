@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -116,7 +117,16 @@ async def test_a_domain_that_tells_clients_everything() -> None:
             "pop3s pop.post.example:995", "sieve sieve.post.example:4190", "submission smtp.post.example:587",
             "submissions smtp.post.example:465",
         ),
-        "autoconfig": True, "autoconfig_servers": SERVERS, "autodiscover": True, "jmap": True,
+        "autoconfig": True, "autoconfig_servers": SERVERS, "autodiscover": True, "jmap": True, "answering": (),
+        "contradictions": tuple(
+            f"{place} is on a host that does not exist ({by})"
+            for place, by in (
+                ("imap.post.example:143", "SRV imap"), ("imap.post.example:993", "SRV imaps, autoconfig"),
+                ("imap2.post.example:993", "SRV imaps"), ("pop.post.example:110", "autoconfig"),
+                ("pop.post.example:995", "SRV pop3s"), ("sieve.post.example:4190", "SRV sieve"),
+                ("smtp.post.example:465", "SRV submissions, autoconfig"), ("smtp.post.example:587", "SRV submission"),
+            )
+        ),
     }  # fmt: skip
 
 
@@ -125,7 +135,7 @@ async def test_a_domain_that_tells_nothing() -> None:
     assert values(found) == {
         **dict.fromkeys(SERVICES, False),
         "srv": (), "autoconfig": False, "autoconfig_servers": Cause.NOT_APPLICABLE, "autodiscover": False,
-        "jmap": False,
+        "jmap": False, "answering": Cause.NOT_APPLICABLE, "contradictions": Cause.NOT_APPLICABLE,
     }  # fmt: skip
 
 
@@ -160,7 +170,11 @@ async def test_a_fault_is_never_a_fact(fault: str, cause: Cause) -> None:
             zone = good()
             zone[name] = {**zone.get(name, {}), "FAULT": [fault]}
             found = values(await discover(zone, port, limits))
-            changed = {key for key, value in found.items() if value != truth[key]}
+            # What was found of other announcements stays; that there is no more is not said.
+            seen, every = (set(cast("tuple[str, ...]", each.pop("contradictions"))) for each in (found, dict(truth)))
+            assert {text.partition(" (")[0] for text in seen} <= {text.partition(" (")[0] for text in every}
+            changed = {key for key, value in found.items() if value != truth[key]} - {"answering"}
+            assert found["answering"] in ((), cause), "none of the servers is there"
             service = name.removeprefix("_").partition(".")[0]
             assert {found[key] for key in changed} <= {cause}, name
             assert changed <= {service, "srv", "jmap", "autoconfig", "autoconfig_servers", "autodiscover"}, name
