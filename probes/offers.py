@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ from probes.hello import (
     client_hello,
     suites,
 )
-from probes.model import WEB_ROLES, Cause, Endpoint, Unmeasured
+from probes.model import Cause, Endpoint, Unmeasured
 from probes.replies import printable
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ _UNREADABLE = {
     "too_long": Cause.REPLY_TOO_LONG,
 }
 
-_FOR_OTHERS = 3
-"""Connections at standard depth that belong to others, or may: the first conversation (or handshake), the second one,
-and for web servers the page. The other kind of certificate is counted apart."""
-_FOR_OTHERS_FULL = 12
+_FOR_OTHERS = 2
+"""Connections at standard depth that belong to others: the first conversation (or handshake) and the second one. The
+other kind of certificate is counted apart."""
+_FOR_OTHERS_FULL = 8
 
 _CURVES = tuple(code for code in GROUP_NAMES if code < 0x0100)
 
@@ -82,8 +83,10 @@ class Hellos:
         self.sent = 0
         self.full = network.options.depth == "full"
         self.most = limits.connections_per_address_full if self.full else limits.connections_per_address
-        others = _FOR_OTHERS if endpoint.role in WEB_ROLES else _FOR_OTHERS - 1
-        self.allowance = self.most - (_FOR_OTHERS_FULL if self.full else others)
+        if network.is_own_server:
+            self.most = limits.connections_per_address_own_server
+        self.allowance = self.most - (_FOR_OTHERS_FULL if self.full else _FOR_OTHERS)
+        self._drawn: Counter[str] = Counter()
         self.chosen: set[int] = set()
         """Every suite that the server has chosen in answer to some hello."""
 
@@ -114,6 +117,7 @@ class Hellos:
         self.require()
         self.sent += 1
         methods = (DEFLATE, NO_COMPRESSION) if compress else (NO_COMPRESSION,)
+        asked = hello_shown(maximum, what)
         try:
             hello = client_hello(
                 maximum,
@@ -124,10 +128,10 @@ class Hellos:
                 compressions=methods,
                 fallback=fallback,
                 older=older,
+                random=lambda size: self._random(asked, size),
             )
         except HelloError as error:
             raise Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, str(error)) from None
-        asked = hello_shown(maximum, what)
         answer = await ask_flight(self.endpoint, self.network, hello, asked)
         if isinstance(answer, Unmeasured):
             return Unmeasured(answer.cause, f"{answer.detail} in answer to {_asked(maximum, what)}")
@@ -139,6 +143,11 @@ class Hellos:
                 return problem
             self.chosen.add(answer.hello.suite)
         return answer
+
+    def _random(self, asked: str, size: int) -> bytes:
+        """Random bytes for a hello, which a recording can give again."""
+        self._drawn[asked] += 1
+        return self.network.random(f"{asked} {self._drawn[asked]}", size)
 
     # -- one question ---------------------------------------------------------------------------------------------
 

@@ -138,5 +138,6 @@ async def ask_sslv2(endpoint: Endpoint, network: Network) -> Answer2 | Unmeasure
     from probes.flight import AnswerTaker, ask
 
     shown = "(CLIENT-HELLO of SSL 2.0)"
+    hello = client_hello2(lambda size: network.random(shown, size))
     reader: AnswerTaker[Answer2] = Reader2()
-    return await ask(endpoint, network, client_hello2(), reader, describe2, shown)
+    return await ask(endpoint, network, hello, reader, describe2, shown)

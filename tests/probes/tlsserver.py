@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import re
@@ -12,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests import needs
-from tests.probes.certificates import Served, folder
+from tests.probes.certificates import Served, folder, localhost
+from tests.probes.loopback import Handler
 
 
 @contextlib.contextmanager
@@ -56,3 +58,33 @@ def prime(group: str) -> Path:
     command = [program, "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", f"group:{group}", "-out", str(path)]
     subprocess.run(command, check=True, capture_output=True)
     return path
+
+
+@contextlib.contextmanager
+def openssl_servers(*arguments: str, served: Served | None = None) -> Iterator[list[int]]:
+    """The ports of as many alike servers as we connect to at once: s_server serves one connection at a time."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(openssl_server(served or localhost(), *arguments)) for _ in range(4)]
+
+
+def relay(ports: list[int]) -> Handler:
+    """Passes each connection on to a server that has none."""
+    free: asyncio.Queue[int] = asyncio.Queue()
+    for port in ports:
+        free.put_nowait(port)
+
+    async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        port = await free.get()
+        try:
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
+        finally:
+            free.put_nowait(port)
+
+    return serve
+
+
+async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+    sink.close()
