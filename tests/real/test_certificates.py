@@ -100,8 +100,8 @@ def theirs(leaf: zoo.Issued, staple: bytes, folder: Path, digest: str) -> tuple[
         (folder / f"{name}.pem").write_bytes(pem(der))
     (folder / "staple").write_bytes(staple)
     said = openssl(
-        "ocsp", "-respin", folder / "staple", f"-{digest}", "-issuer", folder / "issuer.pem", "-cert", folder / "leaf.pem",
-        "-CAfile", CA, "-verify_other", folder / "issuer.pem", "-no_nonce",
+        "ocsp", "-respin", folder / "staple", f"-{digest}", "-issuer", folder / "issuer.pem",
+        "-cert", folder / "leaf.pem", "-CAfile", CA, "-verify_other", folder / "issuer.pem", "-no_nonce",
     )  # fmt: skip
     status = re.search(rf"^{re.escape(str(folder / 'leaf.pem'))}: (\w+)", said, re.MULTILINE)
     return "Response verify OK" in said, status[1] if status else "", "Status times invalid" not in said
