@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from mailrubric.dashboard.text import label
 from mailrubric.display import interval, points
+from mailrubric.price import Offer
+from mailrubric.scoring.decision import Reason, RobustRanking, WeightFlip
 from mailrubric.scoring.evaluation import VendorScore
 
 BAR_HEIGHT = 26
@@ -165,4 +167,113 @@ def value_function(ends: Sequence[tuple[float, float]], unit: str, *, log: bool)
     figure.update_xaxes(title_text=f"Value in {label(unit)}" if unit else "Value", type="log" if log else "linear")
     figure.update_yaxes(range=[-3, 103], title_text="Score")
     figure.update_layout(height=240, margin={"l": 0, "r": 8, "t": 8, "b": 34})
+    return figure
+
+
+_PLACES = 10
+
+
+def rank_probabilities(found: RobustRanking) -> go.Figure:
+    """How often each vendor takes each place: vendors best first from the top, up to ten places."""
+    places = min(_PLACES, len(found.standings))
+    shown = found.standings[:20][::-1]  # drawn from below; ordering the axis would leave the numbers where they were
+    names = [f"{each.rank}. {label(each.name, 32)}" for each in shown]
+    values = [[100 * share for share in each.ranks[:places]] for each in shown]
+    colours = palette()
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            x=[f"place {place + 1}" for place in range(places)],
+            y=names,
+            zmin=0,
+            zmax=100,
+            colorscale=[[0, "#17211f" if _dark() else "#f2f6f5"], [1, colours.score]],  # opaque: the numbers contrast
+            texttemplate="%{z:.0f}",
+            hovertemplate="%{y}: %{x} in %{z:.1f} %<extra></extra>",
+            showscale=False,
+            xgap=2,
+            ygap=2,
+        )
+    )
+    figure.update_yaxes(fixedrange=True, automargin=True)
+    figure.update_xaxes(side="top", fixedrange=True)
+    _layout(figure, len(shown))
+    figure.update_layout(margin={"l": 0, "r": 8, "t": 34, "b": 8})
+    return figure
+
+
+def weight_flips(flips: Sequence[WeightFlip]) -> go.Figure:
+    """From each group's weight today to the one at which two vendors are level; the nearest at the top."""
+    colours = palette()
+    names = [label(flip.title, 34) for flip in flips]
+    figure = go.Figure()
+    for flip, name in zip(flips, names, strict=True):
+        figure.add_scatter(
+            x=[flip.now, flip.at], y=[name, name], mode="lines", line={"color": colours.muted, "width": 3},
+            hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+    for values, symbol, colour, said in (
+        ([flip.now for flip in flips], "circle", colours.score, "today"),
+        ([flip.at for flip in flips], "diamond", colours.bad, "level"),
+    ):
+        figure.add_scatter(
+            x=values,
+            y=names,
+            mode="markers",
+            marker={"size": 11, "symbol": symbol, "color": colour},
+            name=said,
+            hovertemplate="%{y}: " + said + " %{x:.1f} %<extra></extra>",
+        )
+    figure.update_xaxes(title_text="Per cent of all weight", rangemode="tozero", fixedrange=True)
+    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], fixedrange=True, automargin=True)
+    return _layout(figure, len(names) + 1, legend=True)
+
+
+def differences(reasons: Sequence[Reason]) -> go.Figure:
+    """Points by which each criterion puts one vendor ahead (right) or behind (left)."""
+    colours = palette()
+    names = [label(reason.title, 60) for reason in reasons]
+    figure = go.Figure(
+        go.Bar(
+            orientation="h",
+            y=names,
+            x=[reason.points for reason in reasons],
+            marker_color=[colours.score if reason.points >= 0 else colours.bad for reason in reasons],
+            marker_opacity=[1.0 if reason.first_known and reason.second_known else 0.45 for reason in reasons],
+            hovertemplate="%{y}<br>%{x:+.2f} points<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title_text="Points; pale where one side is unknown", zeroline=True, fixedrange=True)
+    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], fixedrange=True, automargin=True)
+    return _layout(figure, len(names))
+
+
+def cost_curves(curves: Mapping[str, Sequence[Offer]], currency: str) -> go.Figure:
+    """Price a month by messages a month, a line a vendor; free offers stand on the lower edge."""
+    from mailrubric.price import CURVE_VOLUMES
+
+    figure = go.Figure()
+    dashes = ("solid", "dash", "dot", "dashdot")
+    colours = series_colours()
+    for index, (name, offers) in enumerate(curves.items()):
+        amounts = [
+            None if each.best is None or each.best.amount is None else max(float(each.best.amount), 0.1)
+            for each in offers
+        ]
+        figure.add_scatter(
+            x=list(CURVE_VOLUMES),
+            y=amounts,
+            mode="lines+markers",
+            name=label(name, 30),
+            line={"color": colours[index % len(colours)], "dash": dashes[(index // len(colours)) % len(dashes)]},
+            hovertemplate="%{x:,} messages: %{y:,.2f} " + label(currency) + "<extra>" + label(name, 30) + "</extra>",
+        )
+    figure.update_xaxes(type="log", title_text="Messages a month", fixedrange=True, dtick=1)
+    figure.update_yaxes(type="log", title_text=f"{label(currency)} a month", fixedrange=True, dtick=1)
+    figure.update_layout(
+        height=460 + 12 * len(curves),
+        margin={"l": 0, "r": 8, "t": 8, "b": 34},
+        hoverlabel={"align": "left"},
+        legend={"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0},
+    )
     return figure

@@ -24,7 +24,7 @@ def _page(module: str) -> Callable[[], None]:
 
 @cache
 def _runners() -> dict[str, Callable[[], None]]:
-    return {name: _page(name) for name in ("ranking", "vendor", "compare", "probe", "criteria", "export")}
+    return {name: _page(name) for name in _PAGES}
 
 
 def named(name: str) -> st.Page:
@@ -37,6 +37,12 @@ _PAGES: dict[str, tuple[str, str, str]] = {
     "ranking": ("Ranking", ":material/leaderboard:", "Who scores best, and how sure we are"),
     "vendor": ("Vendor", ":material/storefront:", "Every criterion of one vendor, with its evidence"),
     "compare": ("Compare", ":material/compare_arrows:", "Two to four vendors side by side, differences first"),
+    "decision": (
+        "Decision",
+        ":material/balance:",
+        "How sure the ranking is, what would flip it, what to find out next",
+    ),
+    "price": ("Price", ":material/payments:", "What it costs at your volume"),
     "probe": ("Probe", ":material/radar:", "Measure what the servers really do"),
     "criteria": ("Criteria", ":material/rule:", "Browse the criteria, try one of your own"),
     "export": ("Export", ":material/download:", "Take the scorecard with you"),

@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
-PAGES = ("", "vendor", "compare", "probe", "criteria", "export")
+PAGES = ("", "vendor", "compare", "decision", "price", "probe", "criteria", "export")
 PATIENCE = 45_000
 
 
@@ -85,6 +85,19 @@ def test_a_run_is_stopped_and_says_how_far_it_came(page, probed):
     done, total = map(int, re.findall(r"\d+", told.inner_text()))
     assert done < total, "the slow server's endpoints take seconds, so some were given up"
     assert page.get_by_role("button", name=re.compile(r"^Probe \d+ endpoints")).is_enabled()
+
+
+def test_the_decision_says_how_sure_it_is_and_what_to_find_out(page, probed):
+    page.goto(f"{probed}/decision")
+    _ready(page)
+    page.get_by_text(re.compile(r"of the draws")).first.wait_for()
+    page.get_by_text(re.compile(r"points ahead of")).first.wait_for()
+    page.get_by_role("heading", name="What to find out next").wait_for()
+    page.get_by_role("combobox", name=re.compile("Weights to try")).click()
+    page.get_by_role("option", name="Any at all").click()
+    page.wait_for_url(re.compile("weights="))
+    _ready(page)
+    page.get_by_text(re.compile(r"of the draws")).first.wait_for()
 
 
 def test_a_slider_ranks_anew_and_the_link_shows_a_colleague_the_same(page, probed, chromium):

@@ -1,0 +1,228 @@
+"""Decision: how sure the ranking is, what would flip it, what to find out next, and why one vendor beats another."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pandas as pd
+import streamlit as st
+
+from mailrubric.causes import short
+from mailrubric.dashboard import charts, pages
+from mailrubric.dashboard.state import View, view
+from mailrubric.dashboard.text import plain
+from mailrubric.display import tenths
+from mailrubric.scoring.decision import (
+    Comparison,
+    DecisionError,
+    RobustRanking,
+    Sensitivity,
+    WeightFlip,
+    compare,
+    robust,
+    sensitive,
+)
+from mailrubric.scoring.robustness import WeightsKind
+
+_KINDS = {
+    "around": "Within a spread of ours",
+    "order": "Any in our order",
+    "any": "Any at all",
+}
+_SHOWN = 12
+
+
+def page() -> None:
+    """Draw the page."""
+    current = view()
+    st.title("Decision")
+    ranked = [vendor for vendor in current.shown if vendor.status == "ranked"]
+    if len(ranked) < 2:
+        st.info(
+            "A decision needs at least two vendors with a rank. Probe some, or lower the coverage threshold in the "
+            "sidebar and read the result with care.",
+            icon=":material/hourglass_empty:",
+        )
+        st.page_link(pages.named("probe"), label="Probe vendors", icon=":material/radar:")
+        return
+    try:
+        _robust(current)
+        _flips(current, [vendor.id for vendor in ranked])
+    except DecisionError as error:
+        st.error(plain(error))
+
+
+def _robust(current: View) -> None:
+    st.subheader("How sure is the ranking?")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "Weights to try",
+            list(_KINDS),
+            format_func=_KINDS.__getitem__,
+            key="weights",
+            bind="query-params",
+            help="10,000 sets of weights are drawn, and what is unknown or old with them.",
+        )
+        spread = st.slider(
+            "Each weight may be off by",
+            0,
+            100,
+            30,
+            format="%d %%",
+            key="spread",
+            bind="query-params",
+            disabled=chosen != "around",
+        )
+    kind = cast(WeightsKind, chosen if chosen in _KINDS else "around")
+    found = robust(current.evaluation, kind=kind, spread=min(100, max(0, spread)) / 100)
+    st.markdown(plain(found.sentence))
+    st.plotly_chart(
+        charts.rank_probabilities(found),
+        config={"displayModeBar": False},
+        alt="Heat map: how often each vendor takes each place",
+    )
+    st.caption(
+        "How often each vendor takes each place, in per cent of 10,000 draws. A dark first column far above the others "
+        "is a safe choice; a smear is a choice that depends on what you value or do not know yet."
+    )
+    with st.expander("What you would have to value for each to win"):
+        _central(current, found)
+
+
+def _central(current: View, found: RobustRanking) -> None:
+    titles = {criterion.group: criterion.group_title for criterion in current.evaluation.criteria}
+    rows = []
+    for each in found.standings:
+        row: dict[str, object] = {"Vendor": each.name, "Wins": 100 * each.win}
+        row |= {titles[group]: each.central.get(group) for group in titles}
+        rows.append(row)
+    st.caption("Mean weight of each group, in per cent, over the draws that the vendor wins; empty when it wins none.")
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        placeholder="never wins",
+        column_config={
+            "Vendor": st.column_config.TextColumn(pinned=True),
+            "Wins": st.column_config.NumberColumn(format="%.1f %%"),
+            **{title: st.column_config.NumberColumn(format="%.1f") for title in titles.values()},
+        },
+        alt="Central weights of each vendor",
+    )
+
+
+def _flips(current: View, ranked: list[str]) -> None:
+    st.subheader("What would change it?")
+    with st.container(horizontal=True):
+        leader = st.selectbox("Is ahead", ranked, format_func=current.name, key="leader", bind="query-params")
+        others = [vendor for vendor in ranked if vendor != leader]
+        challenger = st.selectbox("Could overtake", others, format_func=current.name, key="other", bind="query-params")
+    leader = leader if leader in ranked else ranked[0]
+    challenger = challenger if challenger in ranked and challenger != leader else others[0]
+    found = sensitive(current.evaluation, leader=leader, challenger=challenger)
+    st.markdown(plain(found.sentence))
+    moving = [flip for flip in found.groups if flip.at is not None]
+    if moving:
+        st.plotly_chart(
+            charts.weight_flips(moving),
+            config={"displayModeBar": False},
+            alt="For each group its weight today and the weight at which the two are level",
+        )
+        st.caption(
+            "From each group's weight today (circle) to the weight at which the two are level (diamond), all other "
+            "weights keeping their proportions. Short lines are the fragile ones; groups without a line cannot flip it."
+        )
+    why, weights, values = st.tabs(["Why it is ahead", "Weights of criteria", "Values"])
+    with why:
+        _why(compare(current.evaluation, found.leader, found.challenger, at_most=6))
+    with weights:
+        _criteria(found.criteria)
+    with values:
+        _values(current, found)
+    _unknowns(current, found)
+
+
+def _why(found: Comparison) -> None:
+    for sentence in found.sentences:
+        st.markdown(f"- {plain(sentence)}")
+    st.plotly_chart(
+        charts.differences(found.reasons[:_SHOWN]),
+        config={"displayModeBar": False},
+        alt="Points by which each criterion puts one vendor ahead of the other",
+    )
+    st.caption(
+        "Points by which each criterion puts the first ahead (right) or behind (left); all together they add up."
+    )
+
+
+def _criteria(flips: tuple[WeightFlip, ...]) -> None:
+    moving = [flip for flip in flips if flip.at is not None]
+    if not moving:
+        st.markdown("No weight of a single criterion changes the order of these two.")
+        return
+    st.dataframe(
+        pd.DataFrame([{"Criterion": flip.title, "Weight now": flip.now, "Level at": flip.at} for flip in moving]),
+        hide_index=True,
+        column_config={
+            "Criterion": st.column_config.TextColumn(width="large"),
+            "Weight now": st.column_config.NumberColumn(format="%.1f %%"),
+            "Level at": st.column_config.NumberColumn(format="%.1f %%"),
+        },
+        alt="Weights of single criteria at which the two vendors are level, the nearest first",
+    )
+
+
+def _values(current: View, found: Sensitivity) -> None:
+    if not found.values:
+        st.markdown("No single value, however good or bad, changes the order of these two.")
+        return
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "Vendor": current.name(each.vendor),
+                    "Criterion": each.title,
+                    "Known": each.known,
+                    "Points now": each.points,
+                    "Level at": each.at,
+                }
+                for each in found.values
+            ]
+        ),
+        hide_index=True,
+        column_config={
+            "Criterion": st.column_config.TextColumn(width="large"),
+            "Known": st.column_config.CheckboxColumn(help="Otherwise the points are what the unknown is taken for"),
+            "Points now": st.column_config.NumberColumn(format="%.0f"),
+            "Level at": st.column_config.NumberColumn(format="%.0f"),
+        },
+        alt="Points of single criteria at which the two vendors are level, the smallest change first",
+    )
+
+
+def _unknowns(current: View, found: Sensitivity) -> None:
+    st.subheader("What to find out next")
+    if not found.unknowns:
+        st.markdown("No single unknown can change who comes first.")
+        return
+    st.caption("How likely it is that knowing this one thing puts another vendor first, everything else as estimated.")
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "Vendor": current.name(each.vendor),
+                    "Criterion": each.title,
+                    "Changes the winner": 100 * each.probability,
+                    "Weight": f"{tenths(each.weight)} %",
+                    "Why unknown": "known, but old" if each.cause == "aged" else short(each.cause),
+                }
+                for each in found.unknowns[:_SHOWN]
+            ]
+        ),
+        hide_index=True,
+        column_config={
+            "Criterion": st.column_config.TextColumn(width="large"),
+            "Changes the winner": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
+        },
+        alt="Unknown criteria by how likely they are to change the winner",
+    )
+    st.page_link(pages.named("vendor"), label="How to find out: see the vendor's page", icon=":material/storefront:")

@@ -1,0 +1,117 @@
+"""Price: what each vendor costs at your volume, how that grows, and from where on which of two is cheaper."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import streamlit as st
+
+from mailrubric.dashboard import charts
+from mailrubric.dashboard.state import View, view
+from mailrubric.dashboard.text import plain
+from mailrubric.price import LARGEST_VOLUME, Need, Offer, break_even, curve, offer
+
+
+def page() -> None:
+    """Draw the page."""
+    current = view()
+    st.title("Price")
+    vendors = [current.catalogue.vendors[line.id] for line in current.shown]
+    planned = [vendor for vendor in vendors if vendor.plans]
+    if not planned:
+        st.info("No profile here states a price plan. Add plans: to a vendor's file, each with its source and date.")
+        return
+    currencies = sorted({plan.currency for vendor in planned for plan in vendor.plans}, key=lambda each: each != "USD")
+    with st.container(horizontal=True):
+        volume = st.number_input(
+            "Messages a month", 0, LARGEST_VOLUME, 100_000, step=10_000, key="volume", bind="query-params"
+        )
+        users = st.number_input("Mailboxes", 0, 10_000, 0, key="users", bind="query-params")
+        currency = st.selectbox("Currency", currencies, key="currency", bind="query-params")
+    currency = currency if currency in currencies else currencies[0]
+    need = Need(min(LARGEST_VOLUME, max(0, int(volume))), min(10_000, max(0, int(users))))
+    wanted = [vendor for vendor in planned if any(plan.currency == currency for plan in vendor.plans)]
+    offers = [offer(vendor, need, currency=currency) for vendor in wanted]
+    known = sorted((each for each in offers if each.best is not None), key=_amount)
+    if known:
+        cheapest = known[0]
+        st.markdown(
+            f"**{plain(current.name(cheapest.vendor))}** is the cheapest whose price can be computed: "
+            f"{_amount(cheapest):,.2f} {currency} a month."
+        )
+    else:
+        st.markdown("No price can be computed for this need.")
+    _table(current, [*known, *(each for each in offers if each.best is None)], currency)
+    metered = [vendor for vendor in wanted if any(not plan.per_user for plan in vendor.plans)]
+    if not metered:
+        return
+    st.subheader("How it grows")
+    curves = {current.name(vendor.id): curve(vendor, currency=currency) for vendor in metered}
+    drawn = {name: offers for name, offers in curves.items() if any(each.best is not None for each in offers)}
+    st.plotly_chart(
+        charts.cost_curves(drawn, currency), config={"displayModeBar": False}, alt="Price a month by messages a month"
+    )
+    st.caption(
+        "Price a month of each vendor's cheapest stated plan, both scales logarithmic. A line ends where the profile's "
+        "plans no longer say what it costs; it does not mean that nothing more can be had."
+    )
+    if len(metered) > 1:
+        _break_even(current, [vendor.id for vendor in metered], currency)
+
+
+def _amount(each: Offer) -> float:
+    return float(each.best.amount) if each.best is not None and each.best.amount is not None else float("inf")
+
+
+def _table(current: View, offers: list[Offer], currency: str) -> None:
+    rows = []
+    for each in offers:
+        best = each.best
+        rows.append(
+            {
+                "Vendor": current.name(each.vendor),
+                "A month": None if best is None else _amount(each),
+                "Plan": "" if best is None else best.plan.name,
+                "Made of": each.why
+                if best is None
+                else " + ".join(f"{amount:,.2f} {name}" for name, amount in best.parts if amount),
+                "All plans known": None if best is None else each.complete,
+                "As of": "" if best is None else str(best.plan.as_of),
+                "Source": best.plan.source if best and re.match(r"https?://", best.plan.source) else None,
+            }
+        )
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        placeholder="unknown",
+        column_config={
+            "Vendor": st.column_config.TextColumn(pinned=True, width="medium"),
+            "A month": st.column_config.NumberColumn(f"{currency} a month", format="%.2f"),
+            "Made of": st.column_config.TextColumn(width="large"),
+            "All plans known": st.column_config.CheckboxColumn(
+                help="Unticked: another stated plan of this vendor has no computable price here, and might be cheaper"
+            ),
+            "Source": st.column_config.LinkColumn(display_text="open"),
+        },
+        alt="Cheapest plan of each vendor for this need",
+    )
+
+
+def _break_even(current: View, vendors: list[str], currency: str) -> None:
+    st.subheader("Who is cheaper from where on?")
+    with st.container(horizontal=True):
+        one = st.selectbox("One", vendors, format_func=current.name, key="one", bind="query-params")
+        others = [vendor for vendor in vendors if vendor != one]
+        other = st.selectbox("The other", others, format_func=current.name, key="second", bind="query-params")
+    one = one if one in vendors else vendors[0]
+    other = other if other in vendors and other != one else next(each for each in vendors if each != one)
+    profiles = current.catalogue.vendors
+    for each in break_even(profiles[one], profiles[other], currency=currency):
+        if each.unknown:
+            said = "the price of one of them is not known"
+        elif each.equal:
+            said = "both cost the same"
+        else:
+            said = f"{plain(current.name(each.cheaper))} is cheaper than {plain(current.name(each.dearer))}"
+        st.markdown(f"- from **{each.volume:,}** messages a month: {said}")
