@@ -188,7 +188,7 @@ class _Examination:
     async def relaying(self) -> list[Measurement]:
         """RCPT with strangers' addresses, from nobody and from somebody who claims to be one of the domain's own."""
         key = "own_server.open_relay"
-        refusals: list[Reply] = []  # of strangers as such, and of senders
+        refusals: list[Reply] = []  # of senders, and of the stranger in plain writing: others may not be understood
         relayed: list[str] = []
         put_off: Reply | None = None
         for sender in ("<>", f"<{envelope.LOCAL_PART}@{self.domain}>", f"<{envelope.LOCAL_PART}@example.net>"):
@@ -201,7 +201,7 @@ class _Examination:
                 reply = await self._name(form.text, mail)
                 if reply.positive and not (form.control and (await self._name(form.control, mail)).positive):
                     relayed.append(f"{form.name} from {sender}: {reply}")
-                elif not reply.positive and not form.control:
+                elif form is _RELAY_FORMS[0]:
                     refusals.append(reply)
                 if reply.code < 500 and not reply.positive:
                     put_off = reply
@@ -259,14 +259,17 @@ class _Examination:
         group = await session.ask_group([*commands, "QUIT"])
         said = f"one by one {_codes(alone)}, then QUIT; together {_codes(group)}"
         wanted = [reply.code // 100 for reply in alone]
-        for reply, right in zip(group, [*wanted, 2], strict=False):
-            if reply.code // 100 == 4 != right:
+        for reply in group:
+            if 400 <= reply.code < 500:
                 raise refusal(reply, "commands in one segment")
-            if reply.code // 100 != right:
-                return [Measurement(key, False, detail=said)]
+        right = [reply.code // 100 for reply in group] == [*wanted, 2][: len(group)]
         if len(group) > len(commands):
+            if group[-1].code != 221:
+                raise Unmeasured(Cause.PROTOCOL_ERROR, f"the replies are out of step: {said}")
             session.over = True
-            return [Measurement(key, group[-1].code == 221, detail=said)]
+            return [Measurement(key, right, detail=said)]
+        if not right:
+            return [Measurement(key, False, detail=said)]
         # Too few replies: a fact only if the server is still there and answers to what comes now.
         if session.problem is None or session.problem.cause is not Cause.DEADLINE_EXCEEDED:
             raise session.problem or Unmeasured(Cause.PROTOCOL_ERROR, said)

@@ -173,6 +173,7 @@ class Session:
         self._transaction = None
         if reply.code != 354:
             raise refusal(reply, "DATA")
+        await self.in_step()
 
     async def send_text(self, text: bytes) -> None:
         """Send a piece of a message's text exactly as it is."""

@@ -59,7 +59,8 @@ async def accepted_endings(sessions: Sessions, head: bytes) -> tuple[list[str], 
     """The names of the endings that the server takes for the end of the text, and what happened, for people.
 
     ``head``: headers of the test messages with the empty line behind them. The server has to have taken a message with
-    them already. One message with all endings is sent and, when anything but one reply comes of it, one for each.
+    them already. One message with all endings is sent and, when anything but one reply comes of it, one for each, and
+    another for each that anything else comes of.
     """
     if await _all_are_text(sessions, head):
         return [], "a message that holds all of them is taken as one"
@@ -67,11 +68,12 @@ async def accepted_endings(sessions: Sessions, head: bytes) -> tuple[list[str], 
     said = []
     for ending in ENDINGS:
         outcome = await _is_taken(await sessions.fresh(), head, ending)
-        if outcome.hung_up:  # for these bytes only if it does so every time
+        if outcome.taken or outcome.hung_up:  # that is these bytes' doing only if it comes of them every time
             again = await _is_taken(await sessions.fresh(), head, ending)
-            if again.hung_up and again.code != outcome.code:
-                raise Unmeasured(Cause.CONNECTION_RESET, f"{outcome.words}; the next time: {again.words}")
-            outcome = again
+            if (again.taken, again.hung_up) != (outcome.taken, outcome.hung_up):
+                raise Unmeasured(
+                    Cause.PROTOCOL_ERROR, f"{ending.name}: {outcome.words}; when tried again: {again.words}"
+                )
         said.append(f"{ending.name}: {outcome.words}")
         if outcome.taken:
             taken.append(ending.name)
@@ -97,10 +99,9 @@ async def _all_are_text(sessions: Sessions, head: bytes) -> bool:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Outcome:
-    """Whether an ending was taken for the end, or refused by a server that hung up. ``code``: of the decisive reply."""
+    """Whether an ending was taken for the end, or refused by a server that hung up; and what it said."""
 
     taken: bool
-    code: int
     words: str
     hung_up: bool = False
 
@@ -121,10 +122,10 @@ async def _send(session: Session, text: bytes) -> _Outcome:
         reply = await session.end_data()
         extra = await session.goodbye()
         # With a reply too many, that to the ending came late, and what we read as extra are those to NOOP and so on.
-        return _Outcome(bool(extra), reply.code, f"{reply}, then {extra[0]}" if extra else str(reply))
+        return _Outcome(bool(extra), f"{reply}, then {extra[0]}" if extra else str(reply))
     if first.positive:
         await session.hang_up()
-        return _Outcome(True, first.code, str(first))
+        return _Outcome(True, str(first))
     if first.code < 400:
         raise Unmeasured(Cause.PROTOCOL_ERROR, f"before the end of the text came {first}")
     # A refusal: of the message, at what is taken for its end, and then NOOP is answered next; or of the bytes.
@@ -133,10 +134,10 @@ async def _send(session: Session, text: bytes) -> _Outcome:
     except Unmeasured as problem:
         if problem.cause is not Cause.CONNECTION_RESET:
             raise
-        return _Outcome(False, first.code, f"{first}, and hung up", hung_up=True)
+        return _Outcome(False, f"{first}, and hung up", hung_up=True)
     if second is None:
         raise Unmeasured(Cause.PROTOCOL_ERROR, f"before the end of the text came {first}, and nothing more")
     if second.code == 421:
-        return _Outcome(False, first.code, f"{first}, then {second}", hung_up=True)
+        return _Outcome(False, f"{first}, then {second}", hung_up=True)
     await session.hang_up()
-    return _Outcome(True, first.code, f"{first}, then {second}")
+    return _Outcome(True, f"{first}, then {second}")

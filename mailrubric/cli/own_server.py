@@ -29,7 +29,7 @@ def announce(endpoints: Iterable[Endpoint], options: Options) -> None:
     complain("  malformed addresses, VRFY, EXPN, recipients in example.org (given up before any text), wrong commands")
     recipient = options.own_server_recipient
     complain(
-        f"  up to 16 test messages to {recipient}"
+        f"  up to 26 test messages to {recipient}"
         if recipient
         else "  no test messages, since own_server_recipient names no mailbox"
     )
