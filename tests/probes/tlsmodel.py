@@ -1,4 +1,4 @@
-"""A TLS server that goes as far as its first flight and accepts what it is told to, even what libraries have no more."""
+"""A TLS server that goes as far as its first flight and accepts what it is told to, even what no library still has."""
 
 from __future__ import annotations
 
