@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from mailrubric.cli import decision, export, frozen, lab, metrics, new, price, probe, score, serve, validate
+from mailrubric.cli import (
+    changes,
+    decision,
+    export,
+    frozen,
+    lab,
+    metrics,
+    new,
+    preconditions,
+    price,
+    probe,
+    score,
+    serve,
+    validate,
+)
 
 app = typer.Typer(
     name="mailrubric",
@@ -40,11 +54,13 @@ def _options(
 
 app.command("validate")(validate.validate)
 app.command("probe")(probe.probe)
+app.command("preconditions")(preconditions.preconditions)
 app.command("score")(score.score)
 app.command("explain")(score.explain)
 app.command("why")(decision.why)
 app.command("sensitivity")(decision.sensitivity)
 app.command("price")(price.price)
+app.command("changes")(changes.changes)
 app.command("export")(export.export)
 app.command("freeze")(frozen.freeze)
 app.command("diff")(frozen.diff)

@@ -19,6 +19,7 @@ from mailrubric.cli.catalogue import choose, read_catalogue, store_of, store_wor
 from mailrubric.cli.terminal import Failure, Usage, complain, interactive, print_json, print_table, say
 from mailrubric.cli.workspace import open_workspace
 from mailrubric.display import one_line
+from mailrubric.evidence.runs import Run, conditions_to_json, sentences
 from mailrubric.probing import Progress, State, StoreFailure, Summary, VendorSummary, plan, probe_vendors
 
 if TYPE_CHECKING:
@@ -197,12 +198,19 @@ def _run(
                 probes=probes,
                 stop=stop,
                 skip_fresh=skip_fresh,
+                began=_tell_preconditions,
             )
 
     try:
         return asyncio.run(run()), events, ""
     except StoreFailure as failure:
         return failure.summary, events, str(failure)
+
+
+def _tell_preconditions(run: Run) -> None:
+    """At once, before a long run: what it will not be able to measure from here."""
+    for sentence in sentences(run):
+        complain(sentence)
 
 
 @contextlib.contextmanager
@@ -309,6 +317,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "missing": sum(summary.causes.values()),
         "cancelled": summary.cancelled,
         "causes": _by_count(summary.causes),
+        "preconditions": conditions_to_json(summary.record.preconditions) if summary.record else [],
         "vendors": [
             {
                 "id": identifier,
@@ -338,8 +347,13 @@ def _by_count(causes: Mapping[str, int]) -> dict[str, int]:
 
 
 def show(outcome: Outcome) -> None:
-    """A table of the vendors, then each cause in plain words with what to do."""
+    """What cannot be measured from here at all; a table of the vendors; each cause in plain words with what to do."""
     summary = outcome.summary
+    missing = sentences(summary.record) if summary.record else []
+    for sentence in missing:
+        say(sentence)
+    if missing:
+        say()
     rows = []
     for identifier, name in outcome.names.items():
         vendor = summary.vendors.get(identifier)

@@ -56,6 +56,10 @@ def test_probe_target(call, probed):
     check("probe-target", call(*words).json)
 
 
+def test_preconditions(call):
+    check("preconditions", call("preconditions", "--allow-private", "--json").json)
+
+
 def test_probe_vendors(probed):
     check("probe-vendors", probed.summary)
 
@@ -143,9 +147,9 @@ def test_serve(call, monkeypatch):
 
 def test_every_command_is_documented():
     assert set(EXAMPLES) == {
-        "failure", "validate", "probe-target", "probe-vendors", "score", "robust", "sensitivity", "why",
-        "price", "price-curve", "price-break-even", "freeze", "diff", "check", "explain", "export", "new", "metrics", "lab",
-        "serve",
+        "failure", "validate", "probe-target", "preconditions", "probe-vendors", "score", "robust", "sensitivity",
+        "why", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "explain", "export", "new",
+        "metrics", "lab", "serve",
     }  # fmt: skip
     assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")
 
