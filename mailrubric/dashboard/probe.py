@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from mailrubric.causes import explain
+from mailrubric.dashboard.preconditions import notice
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import plain
 from mailrubric.probing import Job, ProbeService, ProbingError, RunStatus, plan, shared_service
@@ -34,6 +35,7 @@ def page() -> None:
     """Draw the page."""
     current = view()
     st.title("Probe")
+    notice(current.store)
     st.markdown(
         "Measures what the servers do: the SMTP session, TLS, certificates, DNS policy, API and status page. "
         "Polite by design: few connections, no mail is sent, and a server that says 421 is left alone."

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from mailrubric.dashboard import charts, pages
+from mailrubric.dashboard.preconditions import notice
 from mailrubric.dashboard.state import CATEGORY_NAMES, View, view
 from mailrubric.dashboard.text import plain
 from mailrubric.display import interval, points
@@ -16,6 +17,7 @@ def page() -> None:
     """Draw the page."""
     current = view()
     st.title("Ranking")
+    notice(current.store)
     wanted = st.text_input(
         "Filter by name",
         key="name",

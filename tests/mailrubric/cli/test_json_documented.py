@@ -110,6 +110,14 @@ def test_check(call, probed):
     check("check", call("check", "--workspace", probed.workspace, "--min-score", 70, "--json").json)
 
 
+def test_changes(call, tmp_path):
+    from tests.mailrubric.cli.test_changes import two_runs
+
+    real = call("changes", "--workspace", two_runs(tmp_path / "workspace"), "--json").json
+    assert real["not_compared"]
+    check("changes", real)
+
+
 def test_explain(call, probed):
     real = call("explain", "lab-contradiction", "--workspace", probed.workspace, "--json").json
     assert list(real) == list(EXAMPLES["explain"])
@@ -148,8 +156,8 @@ def test_serve(call, monkeypatch):
 def test_every_command_is_documented():
     assert set(EXAMPLES) == {
         "failure", "validate", "probe-target", "preconditions", "probe-vendors", "score", "robust", "sensitivity",
-        "why", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "explain", "export", "new",
-        "metrics", "lab", "serve",
+        "why", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "changes", "explain", "export",
+        "new", "metrics", "lab", "serve",
     }  # fmt: skip
     assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")
 

@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from mailrubric.evidence.observation import Observation
+from mailrubric.evidence.runs import Condition, Run
 from mailrubric.evidence.store import SCHEMA_VERSION, Store, StoreError, masked
 from probes.model import Cause, Endpoint, Measurement, Report, Step
 
@@ -309,6 +310,45 @@ def test_measurements_claims_and_half_observations_are_refused(store: Store) -> 
     with pytest.raises(ValueError, match="value or a cause"):
         store.add_observations([Observation("acme", "x", None, "surveyed", "survey", "2026")])
     assert store.counts()["observations"] == 0
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def run(started: str, ok: bool | None = False) -> Run:
+    return Run(started, "local", 40, (Condition("port_25", ok, "no connection to port 25 of \x00nobody", 34),))
+
+
+def test_runs_come_back_newest_first(store: Store) -> None:
+    assert store.runs() == []
+    for started in ("2026-11-22T10:00:00.000Z", "2026-11-23T10:00:00.000Z", "2026-11-21T10:00:00.000Z"):
+        store.add_run(run(started))
+    assert [each.started[:10] for each in store.runs()] == ["2026-11-23", "2026-11-22", "2026-11-21"]
+    assert store.runs(limit=1) == [run("2026-11-23T10:00:00.000Z")]
+    assert store.counts()["reports"] == 0
+
+
+def test_runs_cannot_be_changed_or_deleted(store: Store) -> None:
+    store.add_run(run("2026-11-22T10:00:00.000Z"))
+    for statement in ("DELETE FROM runs", "UPDATE runs SET vantage = 'x'"):
+        with store._engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
+            connection.exec_driver_sql(statement)
+
+
+def test_an_older_store_gets_what_it_lacks_and_keeps_what_it_has(url: str) -> None:
+    with Store(url) as store:
+        store.add_report("acme", report("2026-11-05T10:00:00Z", value()))
+        with store._engine.begin() as connection:  # as the first version left it
+            connection.exec_driver_sql("DROP TABLE runs")
+            connection.exec_driver_sql("UPDATE mailrubric_schema SET version = 1")
+    for _ in range(2):  # the second time there is nothing left to do
+        with Store(url) as store:
+            assert store.counts()["reports"] == 1
+            store.add_run(run("2026-11-22T10:00:00.000Z"))
+            with store._engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
+                connection.exec_driver_sql("DELETE FROM runs")
+    with Store(url) as store:
+        assert len(store.runs()) == 2
 
 
 # --- what must never happen -------------------------------------------------------------------------------------------
