@@ -154,20 +154,26 @@ def explained(vendor: str, choice: Choice) -> tuple[Scored, VendorScore]:
     return dataclasses.replace(scored, categories=tuple(categories)), line
 
 
-def parse_as_of(text: str | None) -> datetime.datetime:
-    """``--as-of``: a date means the end of that day in UTC; None means now, to the second."""
+def parse_as_of(text: str | None, option: str = "--as-of") -> datetime.datetime:
+    """``--as-of``, or another option of its kind: a date means the end of that day in UTC; None means now, to the
+    second."""
     if text is None:
         return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     when = moment(text) if re.fullmatch(r"\d{4}-\d{2}-\d{2}([T ].+)?", text) else None
     if when is None:
-        raise Usage(f"--as-of: {text!r} is not a date such as 2026-11-22 or 2026-11-22T10:00:00Z")
+        raise Usage(f"{option}: {text!r} is not a date such as 2026-11-22 or 2026-11-22T10:00:00Z")
     return when.replace(hour=23, minute=59, second=59) if len(text) == 10 else when
 
 
-def _observations(workspace: Workspace, vendors: Sequence[str], as_of: datetime.datetime) -> Sequence[Observation]:
-    """What is stored; nothing when nothing was ever stored (looking must not make a file)."""
+def nothing_stored(workspace: Workspace) -> bool:
+    """Whether its store is a file that does not exist yet: looking must not make it."""
     url = workspace.store_url()
-    if url.startswith("sqlite:////") and "?" not in url and not Path(url.removeprefix("sqlite:///")).exists():
+    return url.startswith("sqlite:////") and "?" not in url and not Path(url.removeprefix("sqlite:///")).exists()
+
+
+def _observations(workspace: Workspace, vendors: Sequence[str], as_of: datetime.datetime) -> Sequence[Observation]:
+    """What is stored; nothing when nothing was ever stored."""
+    if nothing_stored(workspace):
         return ()
     with store_of(workspace) as store:
         return store.observations(vendors, as_of=as_of)
