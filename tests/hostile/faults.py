@@ -151,6 +151,7 @@ STAGES: dict[str, str] = {
     "dnssec.": CONNECT,
     "dane.": CONNECT,
     "blocklist.": CONNECT,
+    "own_server.": CONNECT,  # nobody's here: they are not permitted, before anything is dialled
 }
 """Metric, or the beginning of its key up to the dot → the stage at which it is observed."""
 
