@@ -83,9 +83,18 @@ async def _hold_with_mail_server(endpoint: Endpoint, network: Network, found: Se
             async with await ready_for_tls(endpoint, network) as connection:
                 await _shake_hands(connection, endpoint, talk.ticket, found)
     elif _NOT_YET in (found.tls_required, found.command_injection):
-        async with await network.dial(endpoint.host, endpoint.port) as connection:
-            dialogue = dialogue_of(endpoint)(connection, network)
-            await _hold_on(endpoint, dialogue, talk, found)
+        try:
+            async with await network.dial(endpoint.host, endpoint.port) as connection:
+                dialogue = dialogue_of(endpoint)(connection, network)
+                await _hold_on(endpoint, dialogue, talk, found)
+        except Unmeasured as problem:
+            if found.resumed is not _NOT_YET or network.options.depth != "full":
+                raise
+            # Servers that do not want a command behind STARTTLS may well resume: one more connection shows it.
+            found.stop(problem)
+            found.resumed = _NOT_YET
+            async with await ready_for_tls(endpoint, network) as connection:
+                await _shake_hands(connection, endpoint, talk.ticket, found)
 
 
 def _rule_out(endpoint: Endpoint, talk: Conversation, found: SecondConversation) -> None:

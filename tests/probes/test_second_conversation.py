@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from probes.imap import IMAPProbe
-from probes.model import Endpoint, Measurement, Probe, Role, TLSMode
+from probes.model import Endpoint, Measurement, Probe, Role, TLSMode, Unmeasured
 from probes.network import Limits, Network, Options
 from probes.pop3 import POP3Probe
 from probes.resumption import ResumptionProbe
@@ -293,6 +293,21 @@ async def test_why_there_is_no_session_to_resume(script: Script, cause: str) -> 
     found = await probe(ResumptionProbe(), script, role="mx")
     assert found["tls.resumption"] == found["tls.early_data"] == cause
     assert len(found.server.sessions) == 1
+
+
+@pytest.mark.parametrize(
+    "refusal", [(Send(b"554 5.5.0 SMTP synchronization error\r\n"),), (AGREE, Close()), (AGREE, Alert(10), Close())]
+)
+async def test_at_full_depth_resumption_gets_a_connection_of_its_own(refusal: Script) -> None:
+    options = dataclasses.replace(OPTIONS, depth="full")
+    async with serve(smtp(), smtp(STARTTLS=refusal), smtp()) as server:
+        endpoint = Endpoint("mx", host="localhost", port=server.port)
+        async with Network(endpoint, options) as network:
+            found = await second_conversation(endpoint, network)
+    assert found.resumed is True
+    assert found.command_injection is False or isinstance(found.command_injection, Unmeasured)
+    assert len(server.sessions) == 3
+    assert server.sessions[2].lines == [EHLO, b"STARTTLS"]
 
 
 OK = Send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

@@ -39,6 +39,18 @@ def test_submission(services: dict[str, Service], probe: Probe) -> None:
             "smtp.auth_mechanisms": {"PLAIN"},
             "smtp.tls_required": True,  # submission needs AUTH, and AUTH needs TLS
             "smtp.chunking": False,
+            "smtp.greeting_name_leads_here": True,  # the zone
+            "smtp.ehlo_name": HOST,
+            "smtp.software": "chasquid",
+            "smtp.software_version_shown": False,
+            "smtp.extensions_only_before_tls": {"STARTTLS"},
+            "smtp.extensions_only_after_tls": {"AUTH"},
+            "smtp.extension_parameters": (ALWAYS - {"SIZE"}) | {"SIZE 7340032", "AUTH PLAIN"},
+            "smtp.extensions_unregistered": set(),
+            "smtp.starttls_command_injection": False,  # Go's reader is made anew for TLS
+            "smtp.enhanced_codes_used": True,
+            "tls.resumption": True,  # Go's own tickets
+            "tls.early_data": False,
             "smtp.quit_code": 221,
             "tls.versions": VERSIONS,
             "certificate.trusted": True,
@@ -53,6 +65,7 @@ def test_submission_with_implicit_tls(services: dict[str, Service], probe: Probe
             "smtp.extensions": ALWAYS | {"AUTH"},
             "smtp.starttls": Cause.NOT_APPLICABLE,
             "smtp.size_limit": 7 * 1024 * 1024,
+            "tls.resumption": True,
             "tls.versions": VERSIONS,
             "certificate.trusted": True,
         }
@@ -68,6 +81,9 @@ def test_incoming_mail(services: dict[str, Service], probe: Probe) -> None:
             "smtp.extensions": ALWAYS | {"STARTTLS"},
             "smtp.starttls_works": True,
             "smtp.auth_before_tls": set(),
+            "smtp.greeting_name_leads_here": True,
+            "smtp.starttls_command_injection": False,
+            "tls.resumption": True,
             "tls.versions": VERSIONS,
             "certificate.trusted": True,
             "certificate.name_matches": False,

@@ -22,6 +22,18 @@ Services = dict[str, Service]
 # protocol", the wire nothing), which looks like any other broken connection. So the probe must not know the oldest one.
 UNTOLD: dict[str, Expected] = {"tls.versions": Cause.CONNECTION_RESET, "tls.oldest_version": Cause.CONNECTION_RESET}
 
+# What comes together with STARTTLS, Dovecot takes for the beginning of TLS, and hangs up without an alert. That is no
+# injection, but it looks like any other broken connection, so the probe must not say so. The session that was to be
+# resumed there is not asked for again, at standard depth.
+EARLY_COMMAND: dict[str, dict[str, Expected]] = {
+    protocol: {
+        f"{protocol}.starttls_command_injection": Cause.CONNECTION_RESET,
+        "tls.resumption": Cause.CONNECTION_RESET,
+        "tls.early_data": False,
+    }
+    for protocol in ("imap", "pop3", "sieve", "smtp")
+}
+
 # What Dovecot 2.3 lists before login besides STARTTLS and authentication.
 IMAP = {"IMAP4REV1", "SASL-IR", "LOGIN-REFERRALS", "ID", "ENABLE", "IDLE", "LITERAL+"}
 POP3 = {"CAPA", "TOP", "UIDL", "RESP-CODES", "PIPELINING", "AUTH-RESP-CODE"}
@@ -84,12 +96,23 @@ def test_imap_over_tls_alone(strict: Services, probe: Probe) -> None:
             "imap.starttls_injection": False,
             "imap.login_disabled": True,
             "imap.auth_mechanisms": {"PLAIN", "LOGIN", "SCRAM-SHA-256"},  # auth_mechanisms
+            "imap.capabilities_only_before_tls": {"STARTTLS", "LOGINDISABLED"},
+            "imap.capabilities_only_after_tls": {"AUTH=PLAIN", "AUTH=LOGIN", "AUTH=SCRAM-SHA-256"},
+            "imap.starttls_unadvertised": Cause.NOT_APPLICABLE,
+            "imap.software": "Dovecot",
+            "imap.software_version_shown": False,
+            **EARLY_COMMAND["imap"],
             **UNTOLD,
             "tls.newest_version": "TLSv1.3",
             "tls.group": "secp384r1",  # ssl_curve_list
             **TRUSTED,
         }
     )
+
+
+def test_resumption_has_a_connection_of_its_own_at_full_depth(strict: Services, probe: Probe) -> None:
+    expected = {**EARLY_COMMAND["imap"], "tls.resumption": False}  # service_count = 1, see below
+    probe(url(strict, "imap"), "--depth", "full", only="imap resumption").check(expected)
 
 
 def test_imap_with_implicit_tls(strict: Services, probe: Probe) -> None:
@@ -100,6 +123,8 @@ def test_imap_with_implicit_tls(strict: Services, probe: Probe) -> None:
             "imap.login_disabled": Cause.NOT_APPLICABLE,
             "imap.auth_mechanisms": {"PLAIN", "LOGIN", "SCRAM-SHA-256"},
             **UNTOLD,
+            "tls.resumption": False,  # each login process has ticket keys of its own (service_count = 1)
+            "tls.early_data": False,
             **TRUSTED,
         }
     )
@@ -126,6 +151,8 @@ def test_imap_without_tls(plain: Services, probe: Probe) -> None:
     probe(url(plain, "imap")).check(
         {
             "imap.capabilities": IMAP | {"AUTH=PLAIN"},
+            "imap.starttls_unadvertised": False,
+            "imap.starttls_command_injection": Cause.TLS_NOT_OFFERED,
             "imap.starttls": False,  # ssl = no
             "imap.starttls_works": Cause.TLS_NOT_OFFERED,
             "imap.capabilities_after_tls": Cause.TLS_NOT_OFFERED,
@@ -147,6 +174,12 @@ def test_pop3_over_tls_alone(strict: Services, probe: Probe) -> None:
             "pop3.starttls_injection": False,
             "pop3.login_disabled": True,  # ssl = required
             "pop3.auth_mechanisms": {"PLAIN", "LOGIN", "SCRAM-SHA-256"},
+            "pop3.capabilities_only_before_tls": {"STLS"},
+            "pop3.capabilities_only_after_tls": {"USER"},
+            "pop3.starttls_unadvertised": Cause.NOT_APPLICABLE,
+            "pop3.software": "Dovecot",
+            "pop3.software_version_shown": False,
+            **EARLY_COMMAND["pop3"],
             **UNTOLD,
             **TRUSTED,
         }
@@ -160,6 +193,8 @@ def test_pop3_with_implicit_tls(strict: Services, probe: Probe) -> None:
             "pop3.starttls": Cause.NOT_APPLICABLE,
             "pop3.login_disabled": Cause.NOT_APPLICABLE,
             "pop3.auth_mechanisms": {"PLAIN", "LOGIN", "SCRAM-SHA-256"},
+            "tls.resumption": False,  # each login process has ticket keys of its own (service_count = 1)
+            "tls.early_data": False,
             **TRUSTED,
         }
     )
@@ -180,6 +215,8 @@ def test_pop3_with_passwords_in_plain_text(lax: Services, probe: Probe) -> None:
 def test_pop3_without_tls(plain: Services, probe: Probe) -> None:
     probe(url(plain, "pop3")).check(
         {
+            "pop3.starttls_unadvertised": False,
+            "pop3.starttls_command_injection": Cause.TLS_NOT_OFFERED,
             "pop3.starttls": False,
             "pop3.starttls_works": Cause.TLS_NOT_OFFERED,
             "pop3.login_disabled": False,
@@ -199,6 +236,12 @@ def test_sieve_over_tls_alone(strict: Services, probe: Probe) -> None:
             "sieve.starttls_works": True,
             "sieve.starttls_injection": False,
             "sieve.auth_mechanisms": {"PLAIN", "LOGIN", "SCRAM-SHA-256"},
+            "sieve.capabilities_only_before_tls": {"STARTTLS"},
+            "sieve.capabilities_only_after_tls": set(),
+            "sieve.starttls_unadvertised": Cause.NOT_APPLICABLE,
+            "sieve.software": "Dovecot (Debian) Pigeonhole",
+            "sieve.software_version_shown": False,
+            **EARLY_COMMAND["sieve"],
             **UNTOLD,
             **TRUSTED,
         }
@@ -211,6 +254,8 @@ def test_sieve_over_tls_alone(strict: Services, probe: Probe) -> None:
 def test_sieve_without_tls(plain: Services, probe: Probe) -> None:
     probe(url(plain, "sieve")).check(
         {
+            "sieve.starttls_unadvertised": False,
+            "sieve.starttls_command_injection": Cause.TLS_NOT_OFFERED,
             "sieve.starttls": False,
             "sieve.starttls_works": Cause.TLS_NOT_OFFERED,
             "sieve.auth_mechanisms": {"PLAIN"},
@@ -231,6 +276,12 @@ def test_submission(strict: Services, probe: Probe) -> None:
             "smtp.tls_required": True,  # ssl = required
             "smtp.dsn": False,
             "smtp.chunking": True,
+            "smtp.software": "Dovecot",
+            "smtp.software_version_shown": False,
+            "smtp.burl": True,
+            "smtp.extensions_only_before_tls": {"STARTTLS"},
+            "smtp.extensions_only_after_tls": {"AUTH"},
+            **EARLY_COMMAND["smtp"],
             "smtp.quit_code": 221,
             **TRUSTED,
         }
@@ -243,6 +294,8 @@ def test_submission_with_implicit_tls(strict: Services, probe: Probe) -> None:
             "smtp.extensions": SUBMISSION | {"AUTH"},
             "smtp.starttls": Cause.NOT_APPLICABLE,
             **UNTOLD,
+            "tls.resumption": False,  # each login process has ticket keys of its own (service_count = 1)
+            "tls.early_data": False,
             **TRUSTED,
         }
     )
@@ -252,6 +305,8 @@ def test_submission_without_tls(plain: Services, probe: Probe) -> None:
     probe(url(plain, "submission", "smtp")).check(
         {
             "smtp.extensions": SUBMISSION | {"AUTH"},
+            "smtp.starttls_unadvertised": False,
+            "smtp.starttls_command_injection": Cause.TLS_NOT_OFFERED,
             "smtp.starttls": False,
             "smtp.auth_before_tls": {"PLAIN"},
             "smtp.auth_mechanisms": {"PLAIN"},

@@ -56,6 +56,8 @@ def lax(authority: Authority) -> Iterator[Services]:
         "tls_require_ciphers": "NORMAL:+VERS-TLS1.0:+VERS-TLS1.1",
         "message_size_limit": "0",
         "pipelining_advertise_hosts": "",
+        "smtp_banner": "$smtp_active_hostname ESMTP Exim $version_number $tod_full",
+        "tls_resumption_hosts": "*",
     }
     with exim(authority.issue(HOST, rsa=True), settings) as services:
         yield services
@@ -91,6 +93,22 @@ def test_tls_demanded(strict: Services, probe: Probe) -> None:
             "smtp.smtputf8": False,  # smtputf8_advertise_hosts
             "smtp.pipelining": True,
             "smtp.enhanced_status_codes": False,
+            "smtp.greeting_name_is_fqdn": True,
+            "smtp.greeting_name_leads_here": True,  # the zone
+            "smtp.ehlo_name": HOST,
+            "smtp.ehlo_name_is_greeting_name": True,
+            "smtp.software": Cause.NOT_APPLICABLE,  # smtp_banner leaves it out
+            "smtp.software_version_shown": False,
+            "smtp.extensions_only_before_tls": {"STARTTLS"},
+            "smtp.extensions_only_after_tls": {"AUTH"},  # auth_advertise_hosts
+            "smtp.extension_parameters": (offered - {"SIZE"}) | {"SIZE 20971520", "AUTH PLAIN LOGIN"},
+            "smtp.help_offered": True,
+            "smtp.vrfy_offered": False,
+            "smtp.starttls_command_injection": False,
+            "smtp.starttls_unadvertised": Cause.NOT_APPLICABLE,
+            "smtp.enhanced_codes_used": False,
+            "tls.resumption": False,  # tls_resumption_hosts: nobody, the default
+            "tls.early_data": Cause.NOT_APPLICABLE,
             "smtp.quit_code": 221,
             "tls.versions": {"TLSv1.2", "TLSv1.3"},  # tls_require_ciphers
             "tls.group": "secp256r1",
@@ -107,6 +125,8 @@ def test_implicit_tls(strict: Services, probe: Probe) -> None:
             "smtp.auth_mechanisms": {"PLAIN", "LOGIN"},
             "smtp.starttls": Cause.NOT_APPLICABLE,
             "smtp.tls_required": Cause.NOT_APPLICABLE,
+            "smtp.starttls_command_injection": Cause.NOT_APPLICABLE,
+            "tls.resumption": False,
             "tls.versions": {"TLSv1.2", "TLSv1.3"},
             "certificate.trusted": True,
         }
@@ -122,6 +142,11 @@ def test_everything_allowed(lax: Services, probe: Probe) -> None:
             "smtp.size_limit": Cause.NOT_APPLICABLE,  # message_size_limit = 0: no limit is stated
             "smtp.tls_required": False,
             "tls.versions": {"TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"},  # tls_require_ciphers
+            "smtp.software_version_shown": True,  # smtp_banner
+            "smtp.extensions_only_after_tls": set(),
+            "smtp.extensions_unregistered": set(),
+            "smtp.starttls_command_injection": False,
+            "tls.resumption": True,  # tls_resumption_hosts
             "tls.oldest_version": "TLSv1.0",
             "certificate.key_type": "RSA",
         }
@@ -136,6 +161,9 @@ def test_no_starttls(plain: Services, probe: Probe) -> None:
             "smtp.starttls_works": Cause.TLS_NOT_OFFERED,
             "smtp.auth_mechanisms": set(),
             "smtp.size_limit": 50 * 1024 * 1024,  # Exim's default
+            "smtp.starttls_unadvertised": False,  # 503
+            "smtp.starttls_command_injection": Cause.TLS_NOT_OFFERED,
+            "tls.resumption": Cause.TLS_NOT_OFFERED,
             "tls.versions": Cause.TLS_NOT_OFFERED,
             "certificate.trusted": Cause.TLS_NOT_OFFERED,
         }

@@ -38,6 +38,14 @@ def test_submission(services: dict[str, Service], probe: Probe) -> None:
             "smtp.tls_required": False,
             "smtp.chunking": False,
             "smtp.dsn": False,
+            "smtp.greeting_name_leads_here": True,  # the zone
+            "smtp.ehlo_name_is_greeting_name": True,
+            "smtp.software_version_shown": True,  # in the greeting
+            "smtp.extensions_only_before_tls": {"STARTTLS"},
+            "smtp.extensions_only_after_tls": set(),
+            "smtp.starttls_command_injection": False,
+            "smtp.enhanced_codes_used": False,
+            "tls.early_data": False,
             "smtp.quit_code": 221,
             "tls.versions": {"TLSv1.2", "TLSv1.3"},  # tls.ini, minVersion
             "certificate.trusted": True,
@@ -54,6 +62,7 @@ def test_submission_with_implicit_tls(services: dict[str, Service], probe: Probe
             "smtp.extensions": ALWAYS | {"AUTH"},
             "smtp.starttls": Cause.NOT_APPLICABLE,
             "smtp.auth_mechanisms": MECHANISMS,
+            "tls.resumption": True,  # Node's own tickets
             "tls.versions": {"TLSv1.2", "TLSv1.3"},
             "certificate.trusted": True,
         }

@@ -6,6 +6,7 @@ import smtplib
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +61,17 @@ def services(authority: Authority) -> Iterator[dict[str, Service]]:
         }
         places = {
             name: Service.on(HOST)
-            for name in ("strict", "lax", "implicit", "legacy", "one_cipher", "none", "rejecting", "limited")
+            for name in (
+                "strict",
+                "lax",
+                "implicit",
+                "legacy",
+                "one_cipher",
+                "none",
+                "rejecting",
+                "limited",
+                "talkative",
+            )
         }
         places |= {"mx1": Service.on(f"mx1.{DOMAIN}", 25), "mx2": Service.on(f"mx2.{DOMAIN}", 25)}
         parameters = {
@@ -104,6 +115,16 @@ def services(authority: Authority) -> Iterator[dict[str, Service]]:
             },
             "none": {"smtpd_tls_security_level": "none"},
             "rejecting": {**tls, "smtpd_delay_reject": "no", "smtpd_client_restrictions": "reject"},
+            # Says too much, offers too much, and gives nothing to resume a session by.
+            "talkative": {
+                **tls,
+                **auth,
+                "smtpd_banner": "localhost ESMTP $mail_name $mail_version",
+                "broken_sasl_auth_clients": "yes",
+                "smtpd_authorized_xclient_hosts": "127.0.0.0/8",
+                "smtpd_tls_auth_only": "yes",
+                "tls_ssl_options": "NO_TICKET",
+            },
             # One connection of the allowance goes to whoever waits for the port to open.
             "limited": {**tls, "smtpd_client_connection_rate_limit": "2"},
             "mx1": {
@@ -158,6 +179,27 @@ def test_encryption_demanded(services: dict[str, Service], probe: Probe) -> None
             "smtp.auth_mechanisms": MECHANISMS,  # auth_mechanisms of Dovecot
             "smtp.auth_before_tls": set(),  # smtpd_tls_auth_only = yes
             "smtp.tls_required": True,  # smtpd_tls_security_level = encrypt
+            "smtp.greeting_name_is_fqdn": True,  # myhostname
+            "smtp.greeting_name_leads_here": True,  # the zone
+            "smtp.ehlo_name": HOST,
+            "smtp.ehlo_name_is_fqdn": True,
+            "smtp.ehlo_name_is_greeting_name": True,
+            "smtp.software": "Postfix",  # smtpd_banner = $myhostname ESMTP $mail_name, the default
+            "smtp.software_version_shown": False,
+            "smtp.extensions_only_before_tls": {"STARTTLS"},
+            "smtp.extensions_only_after_tls": {"AUTH"},
+            "smtp.extension_parameters": (ALWAYS - {"SIZE"}) | {"SIZE 12345678", "AUTH PLAIN LOGIN CRAM-MD5"},
+            "smtp.extensions_unregistered": set(),
+            "smtp.auth_legacy_syntax": False,
+            "smtp.client_override": False,
+            "smtp.vrfy_offered": True,
+            "smtp.etrn": True,
+            "smtp.expn_offered": False,
+            "smtp.starttls_command_injection": False,  # Postfix 2.7.3 and later forget what came too early
+            "smtp.starttls_unadvertised": Cause.NOT_APPLICABLE,
+            "smtp.enhanced_codes_used": True,
+            "tls.resumption": True,  # tickets, as tls_ssl_options does not forbid them
+            "tls.early_data": False,
             "smtp.quit_code": 221,
             **offered,
             "tls.versions": {"TLSv1.2", "TLSv1.3"},  # smtpd_tls_mandatory_protocols = >=TLSv1.2
@@ -169,8 +211,7 @@ def test_encryption_demanded(services: dict[str, Service], probe: Probe) -> None
             "certificate.key_bits": 256,
         }
     )
-    times = [value for metric, value in reported.found.items() if metric.endswith("_ms")]
-    assert len(times) == 3
+    times = [reported.found[metric] for metric in ("smtp.connect_ms", "smtp.greeting_ms", "tls.handshake_ms")]
     assert all(isinstance(value, float) and 0 < value < 10_000 for value in times)
 
 
@@ -193,6 +234,46 @@ def test_encryption_optional(services: dict[str, Service], probe: Probe) -> None
     )
 
 
+def test_a_server_that_says_and_offers_too_much(services: dict[str, Service], probe: Probe) -> None:
+    reported = probe(url(services["talkative"]))
+    reported.check(
+        {
+            "smtp.greeting_name": "localhost",  # smtpd_banner
+            "smtp.greeting_name_is_fqdn": False,
+            "smtp.greeting_name_leads_here": Cause.NOT_APPLICABLE,
+            "smtp.ehlo_name": HOST,  # myhostname
+            "smtp.ehlo_name_is_greeting_name": False,
+            "smtp.software_version_shown": True,  # $mail_version
+            "smtp.extensions_unregistered": {"XCLIENT"},  # smtpd_authorized_xclient_hosts
+            "smtp.client_override": True,
+            "smtp.auth_legacy_syntax": True,  # broken_sasl_auth_clients
+            "smtp.extensions_only_after_tls": {"AUTH"},  # smtpd_tls_auth_only
+            "smtp.auth_mechanisms": MECHANISMS,
+            # What it gives as tickets are mere numbers (tls_ssl_options), for a cache that smtpd does not have.
+            "tls.resumption": False,
+            "tls.early_data": False,
+        }
+    )
+    software = str(reported.found["smtp.software"])
+    assert software.removeprefix("Postfix ") == version()
+
+
+def version() -> str:
+    """Postfix's own word on its version."""
+    said = subprocess.run(
+        [needs.require("postconf"), "-dh", "mail_version"], check=True, capture_output=True, text=True
+    )
+    return said.stdout.strip()
+
+
+def test_openssl_agrees_on_resumption(services: dict[str, Service], tmp_path: Path) -> None:
+    # The listeners for which tls.resumption is True and False.
+    for name, resumed in (("strict", True), ("talkative", False)):
+        file = str(tmp_path / name)
+        assert handshake(services[name], "-tls1_2", "-sess_out", file)
+        assert (b"Reused, TLSv1.2" in said(services[name], "-tls1_2", "-sess_in", file)) is resumed
+
+
 def test_implicit_tls(services: dict[str, Service], probe: Probe) -> None:
     probe(url(services["implicit"], "smtps")).check(
         {
@@ -204,6 +285,11 @@ def test_implicit_tls(services: dict[str, Service], probe: Probe) -> None:
             "smtp.auth_before_tls": Cause.NOT_APPLICABLE,
             "smtp.tls_required": Cause.NOT_APPLICABLE,
             "smtp.auth_mechanisms": MECHANISMS,
+            "smtp.starttls_command_injection": Cause.NOT_APPLICABLE,
+            "smtp.starttls_unadvertised": Cause.NOT_APPLICABLE,
+            "smtp.extensions_only_before_tls": Cause.NOT_APPLICABLE,
+            "tls.resumption": True,
+            "tls.early_data": False,
             "smtp.quit_code": 221,
             "tls.versions": {"TLSv1.3"},  # smtpd_tls_mandatory_protocols = TLSv1.3
             "tls.oldest_version": "TLSv1.3",
@@ -239,6 +325,8 @@ def test_old_tls_versions(services: dict[str, Service], probe: Probe) -> None:
             "tls.versions": {"TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"},  # smtpd_tls_protocols = >=TLSv1
             "tls.oldest_version": "TLSv1.0",
             "tls.newest_version": "TLSv1.3",
+            "smtp.starttls_command_injection": False,
+            "tls.resumption": True,
             "certificate.key_type": "RSA",
             "certificate.key_bits": 2048,
             "certificate.trusted": True,
@@ -251,10 +339,19 @@ def test_old_tls_versions(services: dict[str, Service], probe: Probe) -> None:
 
 def handshake(service: Service, *options: str) -> bool:
     """Whether ``openssl s_client`` completes a handshake after STARTTLS."""
+    done = talk(service, *options)
+    return done.returncode == 0 and b"Cipher is (NONE)" not in done.stdout
+
+
+def said(service: Service, *options: str) -> bytes:
+    """What ``openssl s_client`` says of a handshake after STARTTLS."""
+    return talk(service, *options).stdout
+
+
+def talk(service: Service, *options: str) -> subprocess.CompletedProcess[bytes]:
     command = [needs.require("openssl"), "s_client", "-connect", f"{service.address}:{service.port}"]
     command += ["-starttls", "smtp", *options]
-    done = subprocess.run(command, check=False, input=b"QUIT\r\n", capture_output=True, timeout=20)
-    return done.returncode == 0 and b"Cipher is (NONE)" not in done.stdout
+    return subprocess.run(command, check=False, input=b"QUIT\r\n", capture_output=True, timeout=20)
 
 
 def test_openssl_agrees_on_refused_versions(services: dict[str, Service]) -> None:
@@ -267,6 +364,8 @@ def test_openssl_agrees_on_refused_versions(services: dict[str, Service]) -> Non
 def test_one_cipher(services: dict[str, Service], probe: Probe) -> None:
     probe(url(services["one_cipher"])).check(
         {
+            "tls.resumption": True,  # TLS 1.2: a ticket in the handshake itself
+            "tls.early_data": Cause.NOT_APPLICABLE,
             "tls.versions": {"TLSv1.2"},
             "tls.oldest_version": "TLSv1.2",
             "tls.newest_version": "TLSv1.2",
@@ -287,6 +386,10 @@ def test_no_tls(services: dict[str, Service], probe: Probe) -> None:
             "smtp.auth_before_tls": set(),
             "smtp.tls_required": False,
             "smtp.size_limit": 10240000,  # Postfix's default
+            "smtp.starttls_unadvertised": False,  # 502
+            "smtp.starttls_command_injection": Cause.TLS_NOT_OFFERED,
+            "smtp.extensions_only_after_tls": Cause.TLS_NOT_OFFERED,
+            "tls.resumption": Cause.TLS_NOT_OFFERED,
             "tls.versions": Cause.TLS_NOT_OFFERED,
             "tls.cipher": Cause.TLS_NOT_OFFERED,
             "certificate.trusted": Cause.TLS_NOT_OFFERED,
@@ -313,8 +416,10 @@ def test_too_many_connections(services: dict[str, Service], probe: Probe) -> Non
             "certificate.trusted": True,
         }
     )
-    told = [step for step in reported.document["transcript"] if step["text"].startswith("421")]
-    assert len(told) == 1, "after the first 421 nobody is asked again"
+    steps = reported.document["transcript"]
+    told = next(index for index, step in enumerate(steps) if step["text"].startswith("421"))
+    again = [step for step in steps[told:] if step["text"].startswith("connected to")]
+    assert not again, "after the first 421 nobody connects again"
 
 
 def test_waits_for_the_last_line_of_the_greeting(services: dict[str, Service], probe: Probe) -> None:
