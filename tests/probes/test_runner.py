@@ -334,6 +334,18 @@ async def test_a_domain_of_several_hosts_is_reported_on_by_the_most_preferred_on
     assert [each["endpoint"]["host"] for each in document["also"]] == ["b.example.test", "c.example.test"]
 
 
+async def test_at_full_depth_every_mx_host_gets_a_report() -> None:
+    many = [f"{number} mx{number}.example.test." for number in range(20)]
+    zone = {**ZONE, "example.test": {"MX": many}}  # none of them has an address: nobody is dialled
+    async with name_server(zone) as names:
+        for depth, count in (("standard", 3), ("full", 16)):
+            options = dataclasses.replace(OPTIONS, resolver=names.resolver, depth=depth)
+            report = await probe_endpoint(parse_target("mx://example.test"), options=options)
+            assert [each.endpoint.host for each in (report, *report.also)] == [
+                f"mx{number}.example.test" for number in range(count)
+            ]
+
+
 # --- whole reports ----------------------------------------------------------------------------------------------------
 
 

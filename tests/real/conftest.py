@@ -33,6 +33,7 @@ def zones() -> list[Zone]:
             '_mta-sts IN TXT "v=STSv1; id=20261122T000000;"',
             f'_smtp._tls IN TXT "v=TLSRPTv1; rua=mailto:tls@{DOMAIN}"',
             '@ IN CAA 0 issue "authority.test"',
+            's1._domainkey IN TXT "v=DKIM1; p="',
         ],
     )
     # Faults that a checker has to tell apart from absence.
@@ -61,7 +62,7 @@ def zones() -> list[Zone]:
         ],
     )
     # DMARC and CAA are looked for in parent domains too: somebody has to answer for them.
-    return [Zone("test"), careful, careless, heavy, Zone("bare.test")]
+    return [Zone("test"), careful, careless, heavy, Zone("bare.test", [f"@ IN NS nobody.{DOMAIN}."])]
 
 
 @pytest.fixture(scope="session")

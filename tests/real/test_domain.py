@@ -56,7 +56,17 @@ def test_careful_domain(policy_host: Service, probe: Probe) -> None:
             "mta_sts.covers_mx": True,
             "tls_rpt.present": True,
             "caa.present": True,
+            "spf.includes": {f"_spf.{DOMAIN}"},
             "dkim.selectors": Cause.NOT_APPLICABLE,  # a target names none
+            "dkim.evidence": True,  # s1._domainkey is there, and NSD knows the name above it (RFC 8020)
+            "delegation.name_servers_answering": 1,
+            "delegation.lame": set(),
+            "delegation.consistent": True,
+            "delegation.ipv4_reachable": True,
+            "delegation.ipv6_reachable": False,
+            "delegation.networks": 1,
+            "delegation.parent_matches": Cause.NOT_APPLICABLE,  # one server has both zones: it never refers
+            "bimi.svg_served": Cause.NOT_APPLICABLE,
         }
     )
 
@@ -91,6 +101,11 @@ def test_bare_domain(probe: Probe) -> None:
             "mta_sts.covers_mx": Cause.NOT_APPLICABLE,
             "tls_rpt.present": False,
             "caa.present": False,
+            "dkim.evidence": Cause.NOT_APPLICABLE,  # NXDOMAIN proves nothing
+            # Its second name server has the address of a host at which no name server listens.
+            "delegation.name_servers_answering": Cause.CONNECTION_REFUSED,
+            "delegation.lame": Cause.CONNECTION_REFUSED,
+            "delegation.ipv4_reachable": True,
         }
     )
 
