@@ -186,6 +186,11 @@ def name(number: int) -> str:
     return registered(False).get(number) or registered(True).get(number) or f"0x{number:04X}"
 
 
+def numbers(wanted: str) -> set[int]:
+    """The number of the suite with this IANA name, if it is registered."""
+    return {number for tls13 in (False, True) for number, shown in registered(tls13).items() if shown == wanted}
+
+
 def key_exchange(number: int) -> str:
     """How the suite exchanges keys, as its name says: ``ECDHE_RSA``, ``RSA``, ``DH_anon``, ``DHE_PSK`` …; "" for suites
     of TLS 1.3, which do not say, and for unknown ones."""

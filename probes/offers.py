@@ -45,7 +45,8 @@ CHUNK = 64
 AT_ONCE = 3
 """Questions under way at once when a list is taken apart; ``mx`` gets one, by the network's own rule."""
 
-_REFUSED = frozenset({"handshake_failure", "insufficient_security"})
+REFUSED = frozenset({"handshake_failure", "insufficient_security"})
+"""Alerts that refuse what was offered."""
 _UNREADABLE = {
     "plaintext": Cause.TLS_HANDSHAKE_ERROR,
     "garbage": Cause.PROTOCOL_ERROR,
@@ -278,7 +279,7 @@ def decided(answer: FlightAnswer | Unmeasured, asked: str) -> Flight | None:
     """The flight, or None when the server refuses what it was offered. Raises ``Unmeasured`` for what shows neither."""
     if isinstance(answer, Flight):
         return answer
-    if isinstance(answer, Alert) and answer.name in _REFUSED:
+    if isinstance(answer, Alert) and answer.name in REFUSED:
         return None
     raise undecided(answer, asked)
 

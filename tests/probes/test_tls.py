@@ -13,7 +13,8 @@ import pytest
 from probes import hello
 from probes.hello import Alert, ServerHello, Unreadable
 from probes.model import Cause, Endpoint, Measurement, Role, Unmeasured
-from probes.tls import TLSProbe, Versions
+from probes.tls import TLSProbe
+from probes.versions import Versions
 from tests.probes import certificates as zoo
 from tests.probes.loopback import Handler, Listening, measure, options, reset, scripted
 from tests.probes.test_hello import Reader, extension, record, server_hello
