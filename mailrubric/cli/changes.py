@@ -171,27 +171,9 @@ def _observed(observation: Observation) -> dict[str, Any]:
     }
 
 
-def words(change: Change) -> tuple[str, str]:
-    """The old and the new value as people read them: of sets only what differs, of a cause its short name."""
-    if change.added or change.removed:
-        from mailrubric.display import value_words
-
-        less = f"without {value_words(change.removed)}" if change.removed else ""
-        more = f"with {value_words(change.added)}" if change.added else ""
-        return value_words(change.before.value), ", ".join(part for part in (more, less) if part)
-    return _value(change.before), _value(change.after)
-
-
-def _value(observation: Observation) -> str:
-    from mailrubric.causes import short
-    from mailrubric.display import value_words
-
-    if observation.cause is not None:
-        return f"unknown: {short(observation.cause)}"
-    return value_words(observation.value, observation.unit)
-
-
 def _show(compared: Sequence[_Compared], alone: Sequence[ReportSummary], names: dict[str, str]) -> None:
+    from mailrubric.evidence.changes import in_words
+
     if not compared:
         say("Nothing to compare: no endpoint was probed twice. mailrubric probe measures again.")
         return
@@ -209,7 +191,7 @@ def _show(compared: Sequence[_Compared], alone: Sequence[ReportSummary], names: 
         say(f"{pair.after.endpoint}: {_short(pair.before.started)} to {_short(pair.after.started)}{vantage}")
         if versions:
             say(f"measured with other versions of {', '.join(versions)}, so a change may be ours")
-        rows = [(each.after.metric, *words(each)) for each in found]
+        rows = [(each.after.metric, *in_words(each)) for each in found]
         print_table(("metric", "was", "is"), rows, whole=(0,))
     changed = sum(bool(found) for _, found, _ in compared)
     if vendor:

@@ -12,6 +12,8 @@ from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import CATEGORY_NAMES, View, find, view
 from mailrubric.dashboard.text import link, plain
 from mailrubric.display import age_words, interval, points, value_words
+from mailrubric.evidence.changes import changes, in_words, observations_of, other_versions, pairs
+from mailrubric.evidence.store import ReportSummary
 from mailrubric.findings import ways
 from mailrubric.scoring.evaluation import Cell, VendorScore
 from probes.model import ROLES
@@ -190,6 +192,31 @@ def _conversations(current: View, vendor: VendorScore) -> None:
             }
         )
         st.dataframe(frame, hide_index=True, height=560, alt="Metrics measured at this endpoint")
+    _changes(current, reports, report["id"])
+
+
+def _changes(current: View, reports: list[ReportSummary], shown: str) -> None:
+    """What is different in the report that is shown from the one before it over the same endpoint and vantage."""
+    pair = next((pair for pair in pairs(reports)[0] if pair.after.id == shown), None)
+    if pair is None:
+        return
+    before, after = (observations_of(current.store.report(each.id)) for each in (pair.before, pair.after))
+    found = changes(before, after)
+    st.subheader("Changes")
+    since = f"since {plain(pair.before.started)}"
+    versions = other_versions(before, after)
+    if versions:
+        since += f", when it was measured with other versions of {plain(', '.join(versions))}"
+    if not found:
+        st.caption(f"Nothing has changed {since}; times count as changed only when they differ much.")
+        return
+    st.caption(f"What has changed {since}.")
+    rows = [(each.after.metric, *in_words(each)) for each in found]
+    st.dataframe(
+        pd.DataFrame(rows, columns=["Metric", "Was", "Is"]),
+        hide_index=True,
+        alt="Metrics that have another value than in the run before",
+    )
 
 
 def _certificate(measurements: list[dict[str, Any]]) -> None:

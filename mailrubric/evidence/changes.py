@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from mailrubric.causes import short
+from mailrubric.display import value_words
 from mailrubric.evidence.observation import Observation, ObservedValue
 from mailrubric.evidence.times import moment
 
@@ -104,6 +106,21 @@ def same(old: ObservedValue, new: ObservedValue, unit: str, days: float) -> bool
         case "d":
             return abs(old - days - new) <= DAYS_TOLERANCE
     return math.isclose(old, new, rel_tol=1e-9)
+
+
+def in_words(change: Change) -> tuple[str, str]:
+    """The old and the new value as people read them: of sets what differs, of a cause its short name."""
+    if change.added or change.removed:
+        more = f"with {value_words(change.added)}" if change.added else ""
+        less = f"without {value_words(change.removed)}" if change.removed else ""
+        return value_words(change.before.value), ", ".join(part for part in (more, less) if part)
+    return _in_words(change.before), _in_words(change.after)
+
+
+def _in_words(observation: Observation) -> str:
+    if observation.cause is not None:
+        return f"unknown: {short(observation.cause)}"
+    return value_words(observation.value, observation.unit)
 
 
 def _days_between(old: Observation, new: Observation) -> float:

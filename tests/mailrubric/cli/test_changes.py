@@ -31,10 +31,12 @@ def two_runs(folder: Path) -> Path:
         ):  # fmt: skip
             measured = (
                 Measurement("tls.versions", versions),
-                Measurement("tls.group", group) if isinstance(group, str) else Measurement.missing("tls.group", group),
-                Measurement("smtp.starttls_works", works)
-                if isinstance(works, bool)
-                else Measurement.missing("smtp.starttls_works", works),
+                Measurement.missing("tls.group", group)
+                if isinstance(group, Cause)
+                else Measurement("tls.group", group),
+                Measurement.missing("smtp.starttls_works", works)
+                if isinstance(works, Cause)
+                else Measurement("smtp.starttls_works", works),
                 Measurement("smtp.greeting_name", name),
                 Measurement("smtp.connect_ms", connect),
             )
