@@ -19,6 +19,7 @@ from mailrubric.catalogue.models import (
     EndpointBase,
     Fact,
     FactDeclaration,
+    Judgement,
     MailEndpoint,
     MapFunction,
     Must,
@@ -371,6 +372,48 @@ _STATED = {
     "level": "a text",
     "set": "a list of texts",
 }
+
+
+def compared(judgement: Judgement) -> list[str]:
+    """The groups that a judgement compares two at a time, in the order in which they are first named."""
+    return list(dict.fromkeys(name for first, others in judgement.pairwise.items() for name in (first, *others)))
+
+
+def judgement_findings(judgement: Judgement, known: Known) -> Iterator[Finding]:
+    """Faults in how one person's weights are said."""
+    ways = [name for name in ("groups", "ranking", "swing", "pairwise") if getattr(judgement, name)]
+    if len(ways) > 1:
+        yield Finding((ways[1],), f"{listed(ways, 'and')} say the groups' weights; use one of them", of_key=True)
+    named: dict[Location, str] = {
+        **{("ranking", index): name for index, name in enumerate(judgement.ranking)},
+        **{("swing", name): name for name in judgement.swing},
+        **{("pairwise", name): name for name in judgement.pairwise},
+        **{("pairwise", first, name): name for first, others in judgement.pairwise.items() for name in others},
+    }
+    if known.complete:
+        for at, name in named.items():
+            if name not in known.groups:
+                yield Finding(at, f"there is no group {shown(name)}", hint=Hint(name, known.groups), of_key=True)
+    for index, name in enumerate(judgement.ranking):
+        if name in judgement.ranking[:index]:
+            yield Finding(("ranking", index), f"{name} stands higher up already")
+    if judgement.swing and not any(judgement.swing.values()):
+        yield Finding(("swing",), "every swing is 0", of_key=True)
+    names = compared(judgement)
+    pairs = [(first, second) for first, others in judgement.pairwise.items() for second in others]
+    for first, second in pairs:
+        if first == second or (second, first) in pairs:
+            at = ("pairwise", first, second)
+            yield Finding(at, f"{first} and {second} are compared twice, or with themselves", of_key=True)
+    missing = [
+        f"{one} and {other}"
+        for index, one in enumerate(names)
+        for other in names[index + 1 :]
+        if (one, other) not in pairs and (other, one) not in pairs
+    ]
+    if missing:
+        more = f" and {len(missing) - 3} more pairs" if len(missing) > 3 else ""
+        yield Finding(("pairwise",), f"not compared yet: {', '.join(missing[:3])}{more}", of_key=True)
 
 
 def plan_findings(plan: Plan, at: Location, today: datetime.date) -> Iterator[Finding]:

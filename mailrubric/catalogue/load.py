@@ -36,6 +36,7 @@ from mailrubric.catalogue.models import (
     Fact,
     FactDeclaration,
     Group,
+    Judgement,
     MailEndpoint,
     Model,
     MXEndpoint,
@@ -59,8 +60,8 @@ __all__ = [
     "known_metrics",
     "load",
     "parse_criteria",
+    "read_judgement",
     "read_settings",
-    "read_weights",
     "save_criteria",
 ]
 
@@ -73,7 +74,7 @@ _MODELS: dict[Kind, type[Model]] = {
     "preset": Preset,
     "vendor": Vendor,
     "settings": Settings,
-    "weights": Weights,
+    "weights": Judgement,
 }
 _FOLDERS: tuple[tuple[Kind, str], ...] = (
     ("criteria", "criteria"),
@@ -223,12 +224,15 @@ def read_settings(path: Path) -> Settings:
     raise CatalogueError(problems)
 
 
-def read_weights(path: Path, catalogue: Catalogue) -> Weights:
-    """A file of weight overrides (``--weights FILE``), judged beside the catalogue. Raises ``CatalogueError``."""
+def read_judgement(path: Path, catalogue: Catalogue) -> Judgement:
+    """One person's weights as they were said, judged beside the catalogue. Raises ``CatalogueError``."""
     file = _open(path, _always("weights"))
-    file.findings += _weights_findings(file.weights(), catalogue, checks.Known.of(catalogue))
+    known = checks.Known.of(catalogue)
+    if isinstance(file.model, Judgement):
+        file.findings += checks.judgement_findings(file.model, known)
+    file.findings += _weights_findings(file.weights(), catalogue, known)
     problems = file.problems()
-    if isinstance(file.model, Weights) and not _errors(problems):
+    if isinstance(file.model, Judgement) and not _errors(problems):
         return file.model
     raise CatalogueError(problems)
 

@@ -191,6 +191,28 @@ class Preset(Weights):
     categories: tuple[Category, ...] = Field(default=(), description="Vendor categories this buyer looks at")
 
 
+Times = Annotated[float, Field(ge=1 / 9, le=9, allow_inf_nan=False, strict=True)]
+"""How many times as important, on Saaty's scale."""
+
+
+class Judgement(Weights):
+    """One person's weights: a file in ``evaluations/``, and the shape of ``--weights FILE``. The groups' weights are
+    said in one of four ways; groups that ``ranking``, ``swing`` or ``pairwise`` leave out weigh nothing."""
+
+    name: str = Field(default="", description="Whose weights these are; default is the file's name")
+    ranking: tuple[Identifier, ...] = Field(default=(), description="Groups, the most important first")
+    rule: Literal["centroid", "sum"] = Field(
+        default="centroid", description="How a ranking becomes weights: rank order centroid (steep) or rank sum"
+    )
+    swing: dict[Identifier, Weight] = Field(
+        default_factory=dict,
+        description="Points for going from the worst to the best in each group; the most important one gets 100",
+    )
+    pairwise: dict[Identifier, dict[Identifier, Times]] = Field(
+        default_factory=dict, description="a: {b: 3} says that a is 3 times as important as b (1/9 to 9)"
+    )
+
+
 # --- vendors ----------------------------------------------------------------------------------------------------------
 
 

@@ -10,19 +10,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mailrubric.catalogue.models import CriteriaFile, Model, Preset, Settings, Vendor
+from mailrubric.catalogue.models import CriteriaFile, Judgement, Model, Preset, Settings, Vendor
 
 SCHEMAS: dict[str, tuple[type[Model], str, str]] = {
     "criteria": (CriteriaFile, "Mailrubric criteria file", "A group of criteria: a file in criteria/."),
     "vendor": (Vendor, "Mailrubric vendor profile", "An email platform: a file in vendors/."),
     "preset": (Preset, "Mailrubric weight preset", "The weights of one kind of buyer: a file in criteria/presets/."),
+    "weights": (Judgement, "Mailrubric weights", "One person's weights: a file in evaluations/, or for --weights."),
     "settings": (Settings, "Mailrubric workspace settings", "The file mailrubric.yaml of a workspace."),
 }
 """Name → model, title and description."""
 
 
 def schema(name: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of one kind of file: ``criteria``, ``vendor``, ``preset`` or ``settings``."""
+    """The JSON Schema (draft 2020-12) of one kind of file: a key of ``SCHEMAS``."""
     model, title, description = SCHEMAS[name]
     generated = model.model_json_schema(by_alias=True)
     _tidy(generated)

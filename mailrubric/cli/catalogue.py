@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mailrubric.catalogue.catalogue import Catalogue
-from mailrubric.catalogue.load import read_weights
+from mailrubric.catalogue.load import read_judgement
 from mailrubric.catalogue.models import Weights
 from mailrubric.cli.terminal import Usage
 from mailrubric.cli.workspace import catalogue_faults, open_workspace
@@ -184,8 +184,10 @@ def _weights(path: Path | None, catalogue: Catalogue) -> Weights | None:
         return None
     if not path.is_file():
         raise Usage(f"--weights: there is no file {path}")
+    from mailrubric.scoring.people import judged
+
     with catalogue_faults():
-        return read_weights(path, catalogue)
+        return judged(read_judgement(path, catalogue), catalogue)
 
 
 def _in(catalogue: Catalogue, vendor: str, categories: Sequence[str]) -> bool:

@@ -156,8 +156,8 @@ def test_serve(call, monkeypatch):
 def test_every_command_is_documented():
     assert set(EXAMPLES) == {
         "failure", "validate", "probe-target", "preconditions", "probe-vendors", "score", "robust", "sensitivity",
-        "why", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "changes", "explain", "export",
-        "new", "metrics", "lab", "serve",
+        "why", "people", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "changes", "explain",
+        "export", "new", "metrics", "lab", "serve",
     }  # fmt: skip
     assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")
 

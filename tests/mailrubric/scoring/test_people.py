@@ -1,0 +1,66 @@
+"""Several people's weights: each alone, all together, how far they agree."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mailrubric.catalogue.models import Judgement
+from mailrubric.scoring.evaluate import tabulate
+from mailrubric.scoring.people import agreement, judged
+from tests.mailrubric.scoring.building import NOW, catalogue, criterion, fact, vendor
+
+MADE = catalogue(
+    {"speed": [criterion("fast")], "cost": [criterion("cheap")], "looks": [criterion("pretty")]},
+    [
+        vendor("ant", facts={"fast": fact(90.0), "cheap": fact(10.0), "pretty": fact(50.0)}),
+        vendor("bee", facts={"fast": fact(20.0), "cheap": fact(80.0), "pretty": fact(50.0)}),
+    ],
+)
+TABLE = tabulate(MADE, (), NOW)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"groups": {"speed": 7}}, {"speed": 7}),
+        ({"ranking": ["cost", "speed"]}, {"cost": 75, "speed": 25, "looks": 0}),
+        ({"ranking": ["cost", "speed"], "rule": "sum"}, {"cost": 200 / 3, "speed": 100 / 3, "looks": 0}),
+        ({"swing": {"speed": 100, "looks": 50}}, {"speed": 100, "looks": 50, "cost": 0}),
+        ({"pairwise": {"speed": {"cost": 4}}}, {"speed": 80, "cost": 20, "looks": 0}),
+    ],
+)
+def test_each_way_of_saying_weights(said: dict[str, object], expected: dict[str, float]) -> None:
+    judgement = Judgement.model_validate_json(json.dumps(said))
+    assert judged(judgement, MADE).groups == pytest.approx(expected)
+
+
+def _judgement(**said: object) -> Judgement:
+    return Judgement.model_validate(said)
+
+
+def test_two_who_agree() -> None:
+    found = agreement(TABLE, {"a": _judgement(swing={"speed": 9}), "b": _judgement(swing={"speed": 5, "looks": 5})})
+    assert {person.winner for person in found.people} == {"ant"}
+    assert found.sentence == "All 2 would choose Ant."
+    assert found.concordance == 1
+    assert found.together.groups == pytest.approx({"speed": 75, "looks": 25, "cost": 0})
+    assert next(iter(found.disagreement)) in {"speed", "looks"}
+    assert found.disagreement["cost"] == 0
+
+
+def test_two_who_do_not() -> None:
+    found = agreement(TABLE, {"a": _judgement(swing={"speed": 9}), "b": _judgement(swing={"cost": 9})})
+    assert [person.winner for person in found.people] == ["ant", "bee"]
+    assert found.concordance == 0
+    assert found.together.winner == "ant"
+    assert found.sentence == "Together they would choose Ant, as 1 of 2 would alone."
+    assert found.disagreement["speed"] == pytest.approx(50)
+
+
+def test_comparisons_of_all_are_taken_together_by_their_geometric_mean() -> None:
+    one, other = _judgement(pairwise={"speed": {"cost": 9.0}}), _judgement(pairwise={"speed": {"cost": 1.0}})
+    found = agreement(TABLE, {"a": one, "b": other})
+    assert found.together.groups["speed"] == pytest.approx(75)
+    assert found.people[0].consistency == 0
