@@ -14,6 +14,7 @@ from mailrubric.cli import (
     lab,
     metrics,
     new,
+    people,
     preconditions,
     price,
     probe,
@@ -59,6 +60,7 @@ app.command("score")(score.score)
 app.command("explain")(score.explain)
 app.command("why")(decision.why)
 app.command("sensitivity")(decision.sensitivity)
+app.command("people")(people.people)
 app.command("price")(price.price)
 app.command("changes")(changes.changes)
 app.command("export")(export.export)
