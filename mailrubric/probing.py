@@ -24,7 +24,7 @@ from mailrubric.evidence.runs import Run as RunRecord
 from mailrubric.evidence.times import moment
 from probes.model import Cause, Endpoint, Probe, Report, Role
 from probes.network import Options, Surroundings
-from probes.runner import answered, probe_endpoint
+from probes.runner import answered, probe_endpoint, unasked
 
 if TYPE_CHECKING:
     from mailrubric.catalogue.catalogue import Catalogue
@@ -419,15 +419,15 @@ def _place(endpoint: Endpoint) -> Endpoint:
 
 
 def count(report: Report) -> tuple[int, collections.Counter[str]]:
-    """How many values a report holds, and why others are missing: cause → number of metrics, ``not_applicable`` left
-    out. Counts the further hosts of a domain too."""
+    """How many values a report holds, and why others are missing: cause → number of metrics. What does not apply, or is
+    for servers of one's own and was not asked, is left out. Counts the further hosts of a domain too."""
     values = 0
     causes: collections.Counter[str] = collections.Counter()
     for each in (report, *report.also):
         for measurement in each.measurements:
             if measurement.cause is None:
                 values += 1
-            elif measurement.cause is not Cause.NOT_APPLICABLE:
+            elif measurement.cause is not Cause.NOT_APPLICABLE and not unasked(measurement):
                 causes[measurement.cause.value] += 1
     return values, causes
 

@@ -87,6 +87,9 @@ BLOCKLISTS: tuple[str, ...] = (
 """Lists of mail servers' addresses that may be queried without an account, in small numbers. Each has to prove in every
 run that it answers (``probes.blocklists``): several refuse public resolvers."""
 
+NOT_OWN_SERVER = "intrusive: only on a server that is declared to be one's own"
+"""The detail of what was not asked of a server because it is not declared to be the user's own."""
+
 VALIDATION_REFERENCES: tuple[str, str] = ("iana.org", "dnssec-failed.org")
 """A name whose zone is signed, and one whose zone is signed wrongly on purpose: a resolver that authenticates the one
 and refuses the other validates DNSSEC."""
@@ -758,7 +761,7 @@ class Network:
         intrusive probes: its host, or the domain that it was found through and that its name lies in. (Whose mail
         a big provider takes does not own that provider's servers.)"""
         if not self.is_own_server:
-            raise Unmeasured(Cause.NOT_PERMITTED, "intrusive: only on a server that is declared to be one's own")
+            raise Unmeasured(Cause.NOT_PERMITTED, NOT_OWN_SERVER)
 
     def _connect_failure(self, address: IPAddress, port: int, error: OSError) -> Unmeasured:
         """The cause behind a failed connection (``TimeoutError`` is an ``OSError``)."""

@@ -31,7 +31,7 @@ from probes.model import (
     TLSMode,
     Unmeasured,
 )
-from probes.network import Network, Options, Surroundings, purpose
+from probes.network import NOT_OWN_SERVER, Network, Options, Surroundings, purpose
 from probes.replies import printable, quoted
 
 if TYPE_CHECKING:
@@ -378,6 +378,11 @@ def answered(report: Report) -> bool:
         for each in (report, *report.also)
         for measurement in each.measurements
     )
+
+
+def unasked(measurement: Measurement) -> bool:
+    """Whether this was not even tried, since it is for servers of one's own: no loss in a run that asked for none."""
+    return measurement.cause is Cause.NOT_PERMITTED and measurement.detail == NOT_OWN_SERVER
 
 
 def versions() -> dict[str, str]:

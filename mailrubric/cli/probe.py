@@ -16,7 +16,7 @@ import typer
 
 from mailrubric.cli import options
 from mailrubric.cli.terminal import Failure, Usage, print_json, print_table, print_title, say
-from probes.model import ROLES, WEB_ROLES, Role
+from probes.model import ROLES, WEB_ROLES, Cause, Role
 
 if TYPE_CHECKING:
     from probes.model import Endpoint, Probe, Report
@@ -348,6 +348,7 @@ def _show(report: Report) -> None:
     from mailrubric.causes import explain, short
     from mailrubric.display import value_words
     from probes import registry
+    from probes.runner import unasked
 
     for each in (report, *report.also):
         where = f" at {each.address}" if each.address else ""
@@ -362,22 +363,23 @@ def _show(report: Report) -> None:
                     mark = {"in": "<", "out": ">", "note": "·"}[step.direction]
                     say(f"  {step.ms:9.1f} ms  {mark} {step.text}")
         say()
+        shown = [one for one in each.measurements if one.cause is not Cause.NOT_APPLICABLE and not unasked(one)]
         rows = [
             (
                 one.metric,
                 value_words(one.value, registry.unit(one.metric)) if one.cause is None else "unknown",
                 "" if one.cause is None else f"{short(one.cause)}: {one.detail}" if one.detail else short(one.cause),
             )
-            for one in each.measurements
-            if one.cause is None or one.cause.value != "not_applicable"
+            for one in shown
         ]
         width = 3 if any(row[2] for row in rows) else 2
         print_table(("metric", "value", "cause")[:width], [row[:width] for row in rows])
         say()
-        causes = dict.fromkeys(one.cause.value for one in each.measurements if one.cause is not None)
+        causes = dict.fromkeys(one.cause.value for one in shown if one.cause is not None)
         for cause in causes:
-            if cause != "not_applicable":
-                words = explain(cause)
-                say(f"{short(cause)}: {words.sentence} {words.advice}")
+            words = explain(cause)
+            say(f"{short(cause)}: {words.sentence} {words.advice}")
+        if any(unasked(one) for one in each.measurements):
+            say("What is intrusive was not asked: it is for servers of one's own (--own-server).")
         if causes:
             say()
