@@ -83,11 +83,12 @@ class TLSSession:
 class Ticket:
     """What a server had given by some moment to resume a TLS session by. ``resumable``: whether it had given anything,
     be it a session id or a ticket. ``early_data``: how many bytes of early data the TLS 1.3 ticket allows (RFC 8446
-    §4.2.10), 0 for none; None without such a ticket. ``session``: what OpenSSL needs to offer it again."""
+    §4.2.10), 0 for none; None without such a ticket. ``session``: OpenSSL's encoding of it, with its secret, to offer
+    it again: an object of OpenSSL's would be spoilt by the first handshake that fails."""
 
     resumable: bool
     early_data: int | None
-    session: SSL.Session | None = dataclasses.field(default=None, repr=False, compare=False)
+    session: bytes = dataclasses.field(default=b"", repr=False, compare=False)
 
 
 Recorder = Callable[[Literal["in", "out", "note"], str, int], None]
@@ -432,8 +433,8 @@ class Connection:
         if alpn:
             tls.set_alpn_protos([protocol.encode("ascii") for protocol in alpn])
         tls.request_ocsp()
-        if resume is not None and resume.session is not None:
-            tls.set_session(resume.session)
+        if resume is not None and resume.session:
+            _offer(tls, resume.session)
         self._ssl = tls
         began = time.perf_counter()
         first = b""
@@ -686,8 +687,21 @@ def _ticket(session: SSL.Session) -> Ticket:
     size = binding.lib.i2d_SSL_SESSION(handle, binding.ffi.NULL)
     place = binding.ffi.new("unsigned char[]", size)
     binding.lib.i2d_SSL_SESSION(handle, binding.ffi.new("unsigned char **", place))
-    resumable, early_data = session_facts(bytes(binding.ffi.buffer(place, size)))
-    return Ticket(resumable, early_data, session)
+    der = bytes(binding.ffi.buffer(place, size))
+    resumable, early_data = session_facts(der)
+    return Ticket(resumable, early_data, der)
+
+
+def _offer(tls: SSL.Connection, der: bytes) -> None:
+    """Let a handshake that has not begun offer to resume a session."""
+    from cryptography.hazmat.bindings.openssl.binding import Binding
+
+    binding = Binding()
+    place = binding.ffi.new("const unsigned char[]", der)
+    session = binding.lib.d2i_SSL_SESSION(binding.ffi.NULL, binding.ffi.new("const unsigned char **", place), len(der))
+    if session == binding.ffi.NULL or binding.lib.SSL_set_session(tls._ssl, session) != 1:
+        raise RuntimeError("OpenSSL does not take back the session that it gave")
+    binding.lib.SSL_SESSION_free(session)  # the connection has a reference of its own
 
 
 def session_facts(der: bytes) -> tuple[bool, int | None]:
