@@ -1,4 +1,4 @@
-"""``python -m bench [SECTION …] [--write] [--repeats N] [--only PEER …]``: runs benchmarks and prints Markdown.
+"""``python -m bench [SECTION …] [--write] [--repeats N] [--only PEER …]``: benchmarks, as Markdown.
 
 Sections: endpoint report batch many raw scoring; ``probing`` means all but the last; none means all. ``--write`` puts
 each section into docs/benchmarks.md as soon as it is measured and leaves the others there as they are, so a run that
@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench import measuring
 from bench.measuring import progress
 from bench.tables import Table
 
@@ -105,7 +106,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="runs that a median is of; default 7")
     parser.add_argument("--only", action="append", default=[], metavar="PEER", help="only this peer; repeatable")
+    parser.add_argument(
+        "--patience", type=float, default=5, metavar="SECONDS", help="what takes longer is run 3 times; default 5"
+    )
     given = parser.parse_args(arguments)
+    measuring.patience = given.patience
     if given.write and given.only:
         parser.error("--only measures a part of a section, which is not to be written")
     if given.repeats < 1:

@@ -8,8 +8,11 @@ are. One chasquid serves them all; whether it was the bottleneck can be read fro
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -47,7 +50,7 @@ def _store(folder: Path) -> Path:
     return folder / "mailrubric.sqlite"
 
 
-def _ours(folder: Path, count: int, *words: str) -> peers.Command:
+def _probe_all(folder: Path, count: int, *words: str) -> peers.Command:
     """``mailrubric probe --all``: the command that people use, into a store."""
     return [
         peers.mailrubric(), "probe", "--all", "--workspace", folder, "--json", "--concurrency", str(count), *words,
@@ -69,11 +72,12 @@ def _reports(folder: Path) -> dict[str, bytes]:
 def batch(repeats: int, only: Sequence[str]) -> Table:
     """Wall clock and CPU for each endpoint."""
     table = Table(
-        ("findings", "peer", "round trip", "peer: wall, CPU for each endpoint", "ours", "time ÷ ours", "CPU ÷ ours",
-         "findings"),
-        f"{COUNT} hosts in one run, figures divided by {COUNT}, start of the program and all. Ours is "
-        "`mailrubric probe --all`: one process, everything stored in SQLite. SSLyze with all targets in one process; "
-        f"testssl.sh with `--file` and `--parallel`. Medians of {repeats} runs, of fewer where the number says so.",
+        ("findings", "peer", "round trip", "peer: wall, CPU for each endpoint", "ours", "wall, CPU for each endpoint",
+         "time ÷ ours", "CPU ÷ ours", "findings"),
+        f"{COUNT} hosts in one run, figures divided by {COUNT}, start of the program and all. Ours: a script of a few "
+        "lines that asks `probes.runner` for all hosts at once and prints the reports, and `mailrubric probe --all`, "
+        "which stores everything in SQLite; both one process. SSLyze with all targets in one process; testssl.sh with "
+        f"`--file` and `--mode parallel`. Medians of {repeats} runs, of fewer where the number says so.",
     )  # fmt: skip
     with world() as made:
         if not made.targets:
@@ -90,52 +94,72 @@ def batch(repeats: int, only: Sequence[str]) -> Table:
     return table
 
 
-def _measured_ours(
-    world: World, way: Way, repeats: int, server: int, words: Sequence[str]
-) -> tuple[Figure, dict[str, bytes], float]:
-    """Our figure for the whole batch, the reports of the last run, and the server's CPU seconds in it."""
-    folder = _workspace(world, COUNT, "thirty")
-    command = [*way.prefix, *_ours(folder, COUNT, *words)]
+@dataclasses.dataclass(slots=True)
+class _Ours:
+    """Our figures for the whole batch: ``script`` without a store, ``command`` with one. ``reports`` by host, of the
+    script. ``served``: CPU seconds of the server in one run of the script."""
+
+    script: Figure
+    command: Figure
+    reports: dict[str, bytes]
+    served: float
+
+
+def _measured_ours(world: World, way: Way, repeats: int, server: int, depth: str, probes: Sequence[str]) -> _Ours:
+    progress(f"ours, {COUNT} endpoints at {way.round_trip_ms:.0f} ms")
+    targets = world.folder / "targets.txt"
+    targets.write_text("".join(f"smtp://{host}:{PORT}\n" for host in list(TARGETS)[:COUNT]), encoding="ascii")
+    script: peers.Command = [
+        *way.prefix, sys.executable, "-m", "bench.inside", "together", targets, depth, world.authority, *probes,
+    ]  # fmt: skip
+    reports: dict[str, bytes] = {}
     served = 0.0
 
     def once() -> Figure:
         nonlocal served
-        _store(folder).unlink(missing_ok=True)
         before = cpu_seconds(server)
-        figure = run(command)[0]
+        figure, output = run(script)
         served = cpu_seconds(server) - before
+        for report in json.loads(output)["reports"]:
+            reports[report["endpoint"]["host"]] = json.dumps(report).encode()
         return figure
 
-    figure = median(once, repeats)
-    return figure, _reports(folder), served
+    folder = _workspace(world, COUNT, "thirty")
+    words = [word for probe in probes for word in ("--probe", probe)]
+    command = [*way.prefix, *_probe_all(folder, COUNT, *words, "--depth", depth)]
+
+    def stored() -> Figure:
+        _store(folder).unlink(missing_ok=True)
+        return run(command)[0]
+
+    return _Ours(median(once, repeats), median(stored, min(repeats, 3)), reports, served)
 
 
-def _row(
-    table: Table,
-    what: str,
-    name: str,
-    way: Way,
-    repeats: int,
-    theirs: Figure,
-    ours: Figure,
-    differing: str,
+def _add(
+    table: Table, what: str, name: str, way: Way, repeats: int, theirs: Figure, ours: _Ours, differing: str
 ) -> None:
     def shown(figure: Figure) -> str:
         each = figure.share(COUNT)
         runs = "" if figure.runs == repeats else f" ({figure.runs} run{'s' if figure.runs > 1 else ''})"
         return f"{seconds(each.wall)}, {seconds(each.cpu)} CPU; {figure.peak:.0f} MiB{runs}"
 
-    table.rows.append(
-        (
-            what,
-            name,
-            f"{way.round_trip_ms:.0f} ms",
-            shown(theirs),
-            shown(ours),
-            ratio(theirs.wall, ours.wall),
-            ratio(theirs.cpu, ours.cpu),
-            differing or "the same",
+    for kind, figure in (("a script", ours.script), ("`probe --all`", ours.command)):
+        table.rows.append(
+            (
+                what,
+                name,
+                f"{way.round_trip_ms:.0f} ms",
+                shown(theirs),
+                kind,
+                shown(figure),
+                ratio(theirs.wall, figure.wall),
+                ratio(theirs.cpu, figure.cpu),
+                differing,
+            )
         )
+    table.notes.append(
+        f"The script at {way.round_trip_ms:.0f} ms ({what}): {seconds(ours.script.wall)} for all; the server used "
+        f"{seconds(ours.served)} of CPU meanwhile."
     )
 
 
@@ -150,7 +174,9 @@ def _compare(
     same = 0
     for host in list(TARGETS)[:COUNT]:
         ours = read(reports[host]) if host in reports else {}
-        differing = differences(ours, theirs.get(host, {}), name)
+        differing = differences(ours, {key: theirs.get(host, {}).get(key) for key in ours}, name) or (
+            "" if ours else "we have no report"
+        )
         if not differing:
             same += 1
         elif same == 0 or len(table.notes) < 12:
@@ -159,65 +185,56 @@ def _compare(
 
 
 def _against_sslyze(table: Table, world: World, way: Way, repeats: int, server: int) -> None:
-    name, what = "SSLyze", "versions, every cipher suite, certificate"
+    name = "SSLyze"
     progress(f"{name}, {COUNT} endpoints at {way.round_trip_ms:.0f} ms")
     targets = [f"{host}:{PORT}" for host in list(TARGETS)[:COUNT]]
     try:
         command = [*way.prefix, *peers.sslyze_flags(world), *targets]
         figure = median(lambda: run(command)[0], repeats)
     except (peers.Absent, Failed) as problem:
-        table.rows.append((what, name, f"{way.round_trip_ms:.0f} ms", str(problem), "", "", "", ""))
+        table.rows.append((peers.EVERY_SUITE, name, f"{way.round_trip_ms:.0f} ms", str(problem), *[""] * 5))
         return
     document = json.loads((world.folder / "sslyze.json").read_bytes())
     theirs = {}
     for each in document["server_scan_results"]:
         host = each["server_location"]["hostname"]
         theirs[host] = peers.read_sslyze_server(each, host) if each["scan_result"] else {}
-    progress(f"ours, {COUNT} endpoints at {way.round_trip_ms:.0f} ms")
-    ours, reports, served = _measured_ours(
-        world, way, repeats, server, ("--probe", "tls", "--probe", "certificate", "--depth", "full")
-    )
-    differing = _compare(table, name, theirs, reports, peers.our_tls_and_certificate)
-    _row(table, what, name, way, repeats, figure, ours, differing)
-    table.notes.append(
-        f"While ours ran at {way.round_trip_ms:.0f} ms ({seconds(ours.wall)}), the server used {seconds(served)} "
-        "of CPU."
-    )
+    for what, depth, read in (
+        (peers.EVERY_SUITE, "full", peers.our_tls_and_certificate),
+        (peers.NO_SUITES, "standard", peers.our_versions_and_certificate),
+    ):
+        ours = _measured_ours(world, way, repeats, server, depth, ("tls", "certificate"))
+        differing = _compare(table, name, theirs, ours.reports, read)
+        _add(table, what, name, way, repeats, figure, ours, differing)
 
 
 def _against_testssl(table: Table, world: World, way: Way, repeats: int, server: int) -> None:
     name, what = "testssl.sh -p -s", "versions, weak suites by family"
     progress(f"{name}, {COUNT} endpoints at {way.round_trip_ms:.0f} ms")
     hosts = list(TARGETS)[:COUNT]
-    folder = world.folder / "testssl"
-    folder.mkdir(exist_ok=True)
-    results = {host: folder / f"{host}.json" for host in hosts}
+    said = b""
     try:
         flags = peers.testssl_flags(world)
-        lines = [
-            " ".join(str(each) for each in [
-                *flags[1:], "--ip", TARGETS[host], "--jsonfile", results[host], f"{host}:{PORT}",
-            ])
-            for host in hosts
-        ]  # fmt: skip
+        lines = [" ".join([*map(str, flags[1:]), "--ip", TARGETS[host], f"{host}:{PORT}"]) for host in hosts]
         file = world.folder / "testssl.txt"
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
         def once() -> Figure:
-            for result in results.values():
-                result.unlink(missing_ok=True)
+            nonlocal said
             command = [*way.prefix, flags[0], "--quiet", "--color", "0", "--file", file, "--mode", "parallel"]
-            return run(command, folder=folder)[0]
+            figure, said = run(command, folder=world.folder)
+            return figure
 
         figure = median(once, repeats)
     except (peers.Absent, Failed) as problem:
-        table.rows.append((what, name, f"{way.round_trip_ms:.0f} ms", str(problem), "", "", "", ""))
+        table.rows.append((what, name, f"{way.round_trip_ms:.0f} ms", str(problem), *[""] * 5))
         return
-    theirs = {host: peers.read_testssl_file(path.read_bytes()) for host, path in results.items() if path.exists()}
-    progress(f"ours, {COUNT} endpoints at {way.round_trip_ms:.0f} ms")
-    ours, reports, _ = _measured_ours(world, way, repeats, server, ("--probe", "tls"))
-    differing = _compare(table, name, theirs, reports, peers.our_versions_and_families)
-    _row(table, what, name, way, repeats, figure, ours, differing)
+    # One server's part goes from the line that names its address to the one that says it is done.
+    parts = re.findall(r"Start .*?\((\S+)\) <<--(.*?)Done ", said.decode("utf-8", "replace"), re.DOTALL)
+    theirs = {host: peers.read_testssl(text) for host, text in parts}
+    ours = _measured_ours(world, way, repeats, server, "standard", ("tls",))
+    differing = _compare(table, name, theirs, ours.reports, peers.our_versions_and_families)
+    _add(table, what, name, way, repeats, figure, ours, differing)
 
 
 # --- 500 --------------------------------------------------------------------------------------------------------------
@@ -237,7 +254,7 @@ def many(repeats: int, only: Sequence[str]) -> Table:
             return table
         folder = _workspace(made, MOST, "many")
         with name_server(made), chasquid(made) as server, far(made, 100) as way:
-            command = [*way.prefix, *_ours(folder, MOST)]
+            command = [*way.prefix, *_probe_all(folder, MOST)]
             served = 0.0
 
             def once() -> Figure:

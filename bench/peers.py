@@ -18,11 +18,10 @@ import xml.etree.ElementTree
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench.measuring import progress
+from bench.measuring import CACHE, progress
 from bench.world import DOMAIN, MAIL_ADDRESS, World
 from tests import needs
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mailrubric-bench"
 Findings = Mapping[str, object]
 Command = list[str | Path]
 
@@ -32,19 +31,24 @@ class Absent(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Ours:
+    """Our own call. ``what``: the findings, in words; ``read`` turns a report into those that are compared."""
+
+    what: str
+    command: Callable[[World, str, int], Command]
+    read: Callable[[bytes], Findings]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Peer:
-    """One row. ``command`` and ``ours`` make the command lines for a host and port; ``read`` and ``read_ours`` turn
-    their output into findings that can be compared. ``what``: the findings, in words. ``codes``: its exit codes that
-    are in order."""
+    """One program. ``command`` makes the command line for a host and port, ``read`` turns its output into findings;
+    ``ours``: our calls that it is compared with, each for all of its findings or some."""
 
     key: str
     name: str
-    what: str
     command: Callable[[World, str, int], Command]
     read: Callable[[World, bytes], Findings]
-    ours: Callable[[World, str, int], Command]
-    read_ours: Callable[[bytes], Findings]
-    codes: tuple[int, ...] = (0,)
+    ours: tuple[Ours, ...]
 
 
 def debian(program: str, package: str) -> str:
@@ -83,6 +87,11 @@ def version_of(command: Sequence[str | Path]) -> str:
         return ""
     found = re.search(rb"\d+\.\d+(?:\.\d+)*|20\d{6}", re.sub(rb"\x1b\[[0-9;]*m", b"", done.stdout + done.stderr))
     return found[0].decode() if found else ""
+
+
+EVERY_SUITE = "versions, every cipher suite, certificate (trust, name, key)"
+NO_SUITES = "versions, certificate (it has to try every suite for the versions, we don't)"
+EXTENSIONS = "EHLO extensions (ours: TLS and all that follows, too)"
 
 
 # --- ours -------------------------------------------------------------------------------------------------------------
@@ -163,24 +172,32 @@ def _read_sslyze(world: World, output: bytes) -> Findings:
     return read_sslyze_server(document["server_scan_results"][0], world.host)
 
 
-def our_tls_and_certificate(output: bytes) -> Findings:
-    """What SSLyze is asked for, of a report of ours."""
+def our_versions_and_certificate(output: bytes) -> Findings:
+    """What SSLyze finds but the suites, of a report of ours."""
     return {
-        **some_of(output, versions="tls.versions", suites="tls.cipher_suites", trusted="certificate.trusted"),
+        **some_of(output, versions="tls.versions", trusted="certificate.trusted"),
         **some_of(output, **{"name matches": "certificate.name_matches", "key bits": "certificate.key_bits"}),
     }
+
+
+def our_tls_and_certificate(output: bytes) -> Findings:
+    """All that SSLyze is asked for, of a report of ours."""
+    return {**our_versions_and_certificate(output), **some_of(output, suites="tls.suites")}
 
 
 # --- testssl.sh -------------------------------------------------------------------------------------------------------
 
 TESTSSL_VERSIONS = {
-    "SSLv3": "SSLv3", "TLS1": "TLSv1.0", "TLS1_1": "TLSv1.1", "TLS1_2": "TLSv1.2", "TLS1_3": "TLSv1.3",
+    "SSLv3": "SSLv3", "TLS 1": "TLSv1.0", "TLS 1.1": "TLSv1.1", "TLS 1.2": "TLSv1.2", "TLS 1.3": "TLSv1.3",
 }  # fmt: skip
-TESTSSL_FAMILIES = {
-    "cipherlist_NULL": "null", "cipherlist_aNULL": "anonymous", "cipherlist_EXPORT": "export",
-    "cipherlist_3DES_IDEA": "3des",
-}  # fmt: skip
-"""testssl.sh's category → our name of the family. Its LOW mixes RC4, RC2 and DES, and CBC it judges by its own list."""
+TESTSSL_FAMILIES: dict[str, frozenset[str]] = {
+    "NULL ciphers": frozenset({"null"}),
+    "Anonymous NULL Ciphers": frozenset({"anonymous"}),
+    "Export ciphers": frozenset({"export"}),
+    "LOW: 64 Bit + DES, RC[2,4]": frozenset({"des", "rc2", "rc4"}),
+    "Triple DES Ciphers / IDEA": frozenset({"3des", "idea"}),
+}
+"""testssl.sh's category → our names of the families in it."""
 
 
 def testssl_flags(world: World) -> Command:
@@ -192,28 +209,30 @@ def testssl_flags(world: World) -> Command:
 
 
 def _testssl(world: World, host: str, port: int) -> Command:
-    output = world.folder / "testssl.json"
-    output.unlink(missing_ok=True)  # it refuses to write over a file
     address = MAIL_ADDRESS if world.isolated else "127.0.0.1"
-    return [*testssl_flags(world), "--ip", address, "--jsonfile", output, f"{host}:{port}"]
+    return [*testssl_flags(world), "--ip", address, f"{host}:{port}"]
 
 
-def read_testssl_file(text: bytes) -> Findings:
-    """Versions and weak families of testssl.sh's flat JSON."""
-    said = {each["id"]: each["finding"] for each in json.loads(text)}
-    offered = {key for key, finding in said.items() if re.match("offered", finding)}
+def read_testssl(text: str) -> Findings:
+    """Versions and weak families, of what testssl.sh prints on one server."""
+    offered = {name for name in (*TESTSSL_VERSIONS, *TESTSSL_FAMILIES) if _offered(name, text)}
     return {
-        "versions": [version for key, version in TESTSSL_VERSIONS.items() if key in offered],
-        "weak families": sorted(family for key, family in TESTSSL_FAMILIES.items() if key in offered),
+        "versions": [version for name, version in TESTSSL_VERSIONS.items() if name in offered],
+        "weak suites": [name for name in TESTSSL_FAMILIES if name in offered],
     }
+
+
+def _offered(name: str, text: str) -> bool:
+    return re.search(rf"^ {re.escape(name)}(?: \([^)]*\))?  +offered\b", text, re.MULTILINE) is not None
 
 
 def our_versions_and_families(output: bytes) -> Findings:
     """What testssl.sh is asked for, of a report of ours."""
-    found = dict(some_of(output, versions="tls.versions", families="tls.weak_suites"))
+    found = dict(some_of(output, versions="tls.versions", families="tls.weak_families"))
     families = found.pop("families")
-    ours = sorted(set(families) & set(TESTSSL_FAMILIES.values())) if isinstance(families, list) else None
-    return {**found, "weak families": ours}
+    if not isinstance(families, list):
+        return {**found, "weak suites": None}
+    return {**found, "weak suites": [name for name, kinds in TESTSSL_FAMILIES.items() if kinds & set(families)]}
 
 
 # --- nmap -------------------------------------------------------------------------------------------------------------
@@ -222,7 +241,7 @@ def our_versions_and_families(output: bytes) -> Findings:
 def _nmap(script: str) -> Callable[[World, str, int], Command]:
     def command(world: World, host: str, port: int) -> Command:
         # The plus makes the script run on whatever port the server has here.
-        words = ["-Pn", "-n", "-p", str(port), "--script", f"+{script}", "-oX", world.folder / "nmap.xml"]
+        words: Command = ["-Pn", "-n", "-p", str(port), "--script", f"+{script}", "-oX", world.folder / "nmap.xml"]
         return [debian("nmap", "nmap"), *words, host]
 
     return command
@@ -253,7 +272,7 @@ def _read_nmap_commands(world: World, output: bytes) -> Findings:
 
 def our_versions_and_suites(output: bytes) -> Findings:
     """What nmap's ssl-enum-ciphers finds, of a report of ours."""
-    return some_of(output, versions="tls.versions", suites="tls.cipher_suites")
+    return some_of(output, versions="tls.versions", suites="tls.suites")
 
 
 def our_extensions(output: bytes) -> Findings:
@@ -300,33 +319,40 @@ def our_policies(output: bytes) -> Findings:
     )
 
 
+_FULL = our_command("--probe", "tls", "--probe", "certificate", "--depth", "full")
+"""The same for everybody who lists suites, though some list less: so it is measured once."""
+
 PEERS: tuple[Peer, ...] = (
     Peer(
-        "sslyze", "SSLyze", "versions, every cipher suite, certificate (trust, name, key)",
-        lambda world, host, port: [*sslyze_flags(world), f"{host}:{port}"], _read_sslyze,
-        our_command("--probe", "tls", "--probe", "certificate", "--depth", "full"), our_tls_and_certificate,
+        "sslyze", "SSLyze", lambda world, host, port: [*sslyze_flags(world), f"{host}:{port}"], _read_sslyze,
+        (
+            Ours(EVERY_SUITE, _FULL, our_tls_and_certificate),
+            Ours(NO_SUITES, our_command("--probe", "tls", "--probe", "certificate"), our_versions_and_certificate),
+        ),
     ),
     Peer(
-        "testssl", "testssl.sh -p -s", "versions, weak suites by family",
-        _testssl, lambda world, output: read_testssl_file((world.folder / "testssl.json").read_bytes()),
-        our_command("--probe", "tls"), our_versions_and_families,
+        "testssl", "testssl.sh -p -s", _testssl, lambda world, output: read_testssl(output.decode("utf-8", "replace")),
+        (Ours("versions, weak suites by family", _FULL, our_versions_and_families),),
     ),
     Peer(
-        "nmap", "nmap ssl-enum-ciphers", "versions, every cipher suite",
-        _nmap("ssl-enum-ciphers"), _read_nmap_ciphers,
-        our_command("--probe", "tls", "--depth", "full"), our_versions_and_suites,
+        "nmap", "nmap ssl-enum-ciphers", _nmap("ssl-enum-ciphers"), _read_nmap_ciphers,
+        (Ours("versions, every cipher suite", _FULL, our_versions_and_suites),),
     ),
     Peer(
-        "smtp-commands", "nmap smtp-commands", "EHLO extensions (ours: TLS and all that follows, too)",
-        _nmap("smtp-commands"), _read_nmap_commands,
-        our_command("--probe", "smtp"), our_extensions,
+        "smtp-commands", "nmap smtp-commands", _nmap("smtp-commands"), _read_nmap_commands,
+        (Ours(EXTENSIONS, our_command("--probe", "smtp"), our_extensions),),
     ),
     Peer(
-        "swaks", "swaks --quit-after EHLO", "EHLO extensions (ours: TLS and all that follows, too)",
-        _swaks, _read_swaks, our_command("--probe", "smtp"), our_extensions,
+        "swaks", "swaks --quit-after EHLO", _swaks, _read_swaks,
+        (Ours(EXTENSIONS, our_command("--probe", "smtp"), our_extensions),),
     ),
     Peer(
-        "checkdmarc", "checkdmarc", "MX, SPF with its lookups, DMARC, MTA-STS, TLS-RPT",
-        _checkdmarc, _read_checkdmarc, our_command("--probe", "dns", target="dns"), our_policies,
+        "checkdmarc", "checkdmarc", _checkdmarc, _read_checkdmarc,
+        (
+            Ours(
+                "MX, SPF with its lookups, DMARC, MTA-STS, TLS-RPT", our_command("--probe", "dns", target="dns"),
+                our_policies,
+            ),
+        ),
     ),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
     python -m bench raw
 
-Each is a process of its own on the same machine as the server (``python -m bench.raw_limit KIND …``): 2,000 dialogues,
+Each is a process of its own on the same machine as the server (``python -m bench.raw_limit KIND …``): 1,000 dialogues,
 40 at once, each greeting, EHLO, STARTTLS, full handshake without verification, end. Nothing is measured but the rate.
 """
 
@@ -23,7 +23,7 @@ from bench.world import MAIL_ADDRESS, postfix, world
 from probes.network import Limits, Network, Options, Surroundings
 from probes.runner import parse_target
 
-COUNT = 2000
+COUNT = 1000
 AT_ONCE = 40
 _GOAL = 0.6
 
