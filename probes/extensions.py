@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from probes.conversation import Capabilities, Findings
 from probes.model import Cause, Metric, Unmeasured
-from probes.replies import printable, quoted
+from probes.replies import quoted, whole
 
 _OFFERED = {
     "smtp.binary_mime": ("BINARYMIME", "message bodies may be binary (BINARYMIME)", "RFC 3030 §3"),
@@ -151,7 +151,7 @@ DIFFERENCES = ("smtp.extensions_only_before_tls", "smtp.extensions_only_after_tl
 
 def _normal(line: bytes) -> str:
     """A line of the reply with its keyword in upper case and single spaces, as printable text."""
-    match = _LINE.fullmatch(printable(line))
+    match = _LINE.fullmatch(whole(line))
     keyword, separator, rest = match.groups() if match else ("", "", "")
     return f"{keyword.upper()}{separator}{' '.join(rest.split())}".rstrip()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from probes import mail_metrics
 from probes.conversation import Capabilities, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
-from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms
+from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms, whole
 from probes.second_conversation import sent_before_tls
 from probes.upgrade import conversation
 
@@ -99,7 +99,7 @@ class POP3Dialogue(Dialogue):
         capabilities: dict[str, tuple[str, ...]] = {}
         while (line := await self.connection.read_line()) != b".":
             budget.spend(line)
-            words = printable(line.removeprefix(b".")).split()
+            words = whole(line.removeprefix(b".")).split()
             if words:
                 capabilities[words[0].upper()] = tuple(words[1:])
         return capabilities

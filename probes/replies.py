@@ -37,6 +37,11 @@ def printable(data: bytes | bytearray | memoryview | str, at_most: int = PRINTAB
     return shown + "…" if cut else shown
 
 
+def whole(data: bytes) -> str:
+    """The same without a cut, for what becomes a value: a keyword that was cut is one that nobody sent."""
+    return printable(data, 4 * len(data) + 1)
+
+
 def quoted(data: bytes | bytearray | memoryview | str, at_most: int = 200) -> str:
     """The same in quotation marks, for sentences."""
     return f'"{printable(data, at_most)}"'
@@ -151,10 +156,11 @@ def parse_ehlo(reply: Reply) -> dict[str, tuple[str, ...]]:
     """
     extensions: dict[str, tuple[str, ...]] = {}
     for line in reply.lines[1:]:
-        match = _KEYWORD.match(printable(line))
+        text = whole(line)
+        match = _KEYWORD.match(text)
         if match is None:
             continue
-        rest = printable(line)[match.end() :]
+        rest = text[match.end() :]
         if rest and rest[0] not in " =":
             continue
         keyword = match.group().upper()

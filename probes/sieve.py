@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from probes import mail_metrics
 from probes.conversation import Capabilities, Dialogue, Findings
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
-from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms
+from probes.replies import Budget, keywords, printable, quoted, sasl_mechanisms, whole
 from probes.second_conversation import sent_before_tls
 from probes.upgrade import conversation
 
@@ -166,7 +166,7 @@ class SieveDialogue(Dialogue):
 
 
 def _capabilities(lines: list[list[bytes]]) -> Capabilities:
-    return {printable(words[0]).upper(): tuple(printable(b" ".join(words[1:])).split()) for words in lines if words}
+    return {whole(words[0]).upper(): tuple(whole(b" ".join(words[1:])).split()) for words in lines if words}
 
 
 class SieveProbe:

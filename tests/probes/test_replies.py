@@ -197,3 +197,9 @@ def test_the_reader_never_raises_anything_else(data: bytes) -> None:
     if raised is not None:
         assert raised.cause in (Cause.PROTOCOL_ERROR, Cause.REPLY_TOO_LONG)
         assert raised.detail.isprintable()
+
+
+def test_a_long_line_is_not_cut_where_it_becomes_a_value() -> None:
+    mechanisms = [f"X{number:04d}" for number in range(400)]
+    long = b"AUTH " + " ".join(mechanisms).encode()
+    assert parse_ehlo(Reply(250, (b"a.test", long)))["AUTH"] == tuple(mechanisms)
