@@ -179,7 +179,7 @@ def _in_order(drawn: FloatArray, own: npt.NDArray[Any], seed: int) -> FloatArray
     return result
 
 
-def score_draws(cells: Uncertain, weights: FloatArray, *, seed: int = SEED, exact: bool = False) -> FloatArray:
+def score_draws(cells: Uncertain, weights: FloatArray, *, seed: int = SEED, exact: bool = False) -> npt.NDArray[Any]:
     """Scores, (D, V): each draw's weights, with each vendor's uncertain cells drawn too.
 
     By default a vendor's score is drawn from the normal distribution with the mean and variance that its cells have
@@ -189,6 +189,8 @@ def score_draws(cells: Uncertain, weights: FloatArray, *, seed: int = SEED, exac
     """
     applies = cells.applicable.astype(np.float64)
     everything = bool(cells.applicable.all())
+    if everything and not exact and applies.shape[0] > _MANY:
+        return _many_scores(cells, weights, seed)
     divisor = np.ones((weights.shape[0], applies.shape[0])) if everything else weights @ applies.T
     safe = np.where(divisor > 0, divisor, 1.0)
     if exact:
@@ -204,6 +206,31 @@ def score_draws(cells: Uncertain, weights: FloatArray, *, seed: int = SEED, exac
     if everything:
         return scores
     return np.where(divisor > 0, scores / safe, 0.0)
+
+
+_MANY = 100
+"""Vendors beyond which single precision is used: its error is far below that of the draws, and it takes half the time.
+"""
+
+
+def _many_scores(cells: Uncertain, weights: FloatArray, seed: int) -> npt.NDArray[np.float32]:
+    """``score_draws`` for many vendors to all of which every criterion applies, in single precision."""
+    single = weights.astype(np.float32)
+    scores = single @ cells.mean.T.astype(np.float32)
+    variance = cells.variance
+    if variance.any():
+        spread = (single * single) @ variance.T.astype(np.float32)
+        np.sqrt(spread, out=spread)
+        spread *= _single_normal(weights.shape[0], scores.shape[1], seed)
+        scores += spread
+    return np.clip(scores, np.float32(0.0), np.float32(100.0))
+
+
+@functools.lru_cache(maxsize=2)
+def _single_normal(draws: int, vendors: int, seed: int) -> npt.NDArray[np.float32]:
+    drawn = np.random.default_rng((seed, 5)).standard_normal((draws, vendors), dtype=np.float32)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def _sampled_sums(cells: Uncertain, weights: FloatArray, seed: int) -> FloatArray:
@@ -247,7 +274,7 @@ def analyse(
     """
     scores = score_draws(cells, weights, seed=seed, exact=exact)
     draws, vendors = scores.shape
-    order = np.argsort(-scores, axis=1, kind="stable")
+    order = np.argsort(-scores, axis=1, kind="stable" if vendors <= _MANY else "quicksort")
     rank = _count_places(order, vendors) / draws
     beats = _beats(order, scores)
     win = rank[:, 0].copy()
@@ -269,7 +296,8 @@ def analyse(
 
 def _count_places(order: IntArray, vendors: int) -> FloatArray:
     """How often each vendor (row) took each place (column); ``order``: (D, V), vendors best first."""
-    flat = order * vendors + np.arange(vendors)
+    flat = order * vendors
+    flat += np.arange(vendors)
     return np.bincount(flat.ravel(), minlength=vendors * vendors).reshape(vendors, vendors).astype(np.float64)
 
 
@@ -277,7 +305,7 @@ _PAIRS_AT_MOST = 64
 """Vendors up to which each pair is compared; beyond, pairwise probabilities are left out: nobody reads them."""
 
 
-def _beats(order: IntArray, scores: FloatArray) -> FloatArray:
+def _beats(order: IntArray, scores: npt.NDArray[Any]) -> FloatArray:
     vendors = scores.shape[1]
     if vendors > _PAIRS_AT_MOST:
         return np.full((vendors, vendors), np.nan)

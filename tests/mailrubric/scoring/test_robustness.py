@@ -144,3 +144,20 @@ def test_a_spread_that_means_nothing_is_refused(spread: float) -> None:
 def test_no_weight_at_all_is_refused() -> None:
     with pytest.raises(WeightError, match="weight"):
         draw_weights(np.array([0.0, 0.0]), np.array([0, 1]))
+
+
+def test_many_vendors_in_single_precision_fare_the_same() -> None:
+    random = np.random.default_rng(11)
+    scores = random.uniform(0, 100, (120, 8))
+    unknown = random.random(scores.shape) < 0.2
+    values = np.where(unknown, np.nan, scores)
+    low, high = np.where(unknown, 0.0, scores), np.where(unknown, 100.0, scores)
+    everywhere = np.ones_like(unknown)
+    weights = draw_weights(np.ones(8), np.arange(8), draws=4000)
+    many = analyse(uncertain(values, low, high, np.full_like(scores, 40.0), everywhere), weights)
+    # One cell that does not apply sends the same problem the other way.
+    everywhere = everywhere.copy()
+    everywhere[int(np.argmin(many.win)), 0] = False
+    other = analyse(uncertain(values, low, high, np.full_like(scores, 40.0), everywhere), weights)
+    assert np.abs(many.win - other.win).max() < 5 * many.standard_error
+    assert many.rank.sum(axis=1) == pytest.approx(np.ones(120))
