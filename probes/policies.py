@@ -133,7 +133,8 @@ _STS_RECORD = re.compile(
     r"v=STSv1[ \t]*;[ \t]*(?P<fields>[A-Za-z0-9][A-Za-z0-9_.-]{0,31}=[!-:<>-~]+"
     r"(?:[ \t]*;[ \t]*[A-Za-z0-9][A-Za-z0-9_.-]{0,31}=[!-:<>-~]+)*)[ \t]*;?[ \t]*"
 )
-_STS_PATTERN = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_STS_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_STS_PATTERN = re.compile(rf"(?:\*\.)?{_STS_LABEL}(?:\.{_STS_LABEL})*")
 STS_MAXIMUM_AGE = 31557600
 STS_BYTES = 64 * 1024
 
@@ -160,7 +161,8 @@ class STSPolicy:
 
 def parse_sts_policy(body: bytes) -> STSPolicy | str:
     """The policy, or in words what is wrong with it (RFC 8461 §3.2). Unknown fields are ignored, and of fields that
-    come twice, but for ``mx``, the first counts."""
+    come twice, but for ``mx``, the first counts. White space may stand behind the colon and at the end of a line, not
+    before the colon."""
     if len(body) > STS_BYTES:
         return f"the policy is longer than {STS_BYTES} bytes"
     try:
@@ -171,7 +173,7 @@ def parse_sts_policy(body: bytes) -> STSPolicy | str:
     patterns: list[str] = []
     for line in re.split(r"\r?\n", text):
         name, colon, value = line.partition(":")
-        name, value = name.strip(" \t"), value.strip(" \t")
+        value = value.strip(" \t")
         if not line.strip(" \t"):
             continue
         if not colon or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", name):

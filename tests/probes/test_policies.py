@@ -108,7 +108,7 @@ def test_sts_records() -> None:
 def test_sts_policies() -> None:
     text = b"version: STSv1\r\nmode: enforce\r\nmx: mail.Example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n"
     assert parse_sts_policy(text) == STSPolicy("enforce", 604800, ("mail.example.com", "*.example.net"))
-    loose = b"mode:testing\nmax_age :0\nx-new: \xc3\xbc\nversion : STSv1\nmx:a.example\nmode: enforce\n\n"
+    loose = b"mode:testing\nmax_age: 0\nx-new: \xc3\xbc\nversion:\tSTSv1 \nmx:a.example\nmode: enforce\n\n"
     assert parse_sts_policy(loose) == STSPolicy("testing", 0, ("a.example",))
     assert parse_sts_policy(b"version: STSv1\nmode: none\nmax_age: 86400") == STSPolicy("none", 86400, ())
 
@@ -121,6 +121,9 @@ def test_sts_policies() -> None:
         b"version: STSv1\nmode: none\nmax_age: -1", b"version: STSv1\nmode: none\nmax_age: 31557601",
         b"version: STSv1\nmode: enforce\nmax_age: 1", b"version: STSv1\nmode: enforce\nmax_age: 1\nmx: *",
         b"version: STSv1\nmode: enforce\nmax_age: 1\nmx: a.*.example",
+        b"version : STSv1\nmode: none\nmax_age: 1", b" version: STSv1\nmode: none\nmax_age: 1",
+        b"version: STSv1\nmode: enforce\nmax_age: 1\nmx: mx_1.example",
+        b"version: STSv1\nmode: enforce\nmax_age: 1\nmx: -mx.example",
         b"version: STSv1\nmode: enforce\nmax_age: 1\nmx:",
         b"version: STSv1\nmode: none\nmax_age: 1\nno field", b"version: STSv1\nmode: none\nmax_age: " + b"9" * 5000,
         b"version: STSv1\nmode: none\nmax_age: 1\n" + b"x: y\n" * 20000,
