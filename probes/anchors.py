@@ -138,7 +138,9 @@ def _certifi_version() -> str:
     return ""
 
 
-def _new_store(anchors: Anchors) -> crypto.X509Store:
+@functools.lru_cache(maxsize=8)
+def _store(anchors: Anchors, now: datetime.datetime | None) -> crypto.X509Store:
+    """The store, read again only when a file has changed (a lab writes a new authority at each start)."""
     from OpenSSL import crypto
 
     store = crypto.X509Store()
@@ -151,23 +153,20 @@ def _new_store(anchors: Anchors) -> crypto.X509Store:
         raise Unmeasured(Cause.PROBE_BUG, f"the trust anchors cannot be read: {printable(str(error), 200)}") from None
     # A trust anchor is trusted as it is (RFC 5280 §6.1.1 d): it need not be self-signed.
     store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+    if now is not None:
+        store.set_time(now.astimezone(datetime.UTC))
     return store
 
 
-@functools.lru_cache(maxsize=8)
-def _kept(anchors: Anchors) -> crypto.X509Store:
-    """The store, read again only when a file has changed (a lab writes a new authority at each start)."""
-    return _new_store(anchors)
+_PRESENT = datetime.timedelta(minutes=5)
 
 
-def store(anchors: Anchors, now: datetime.datetime | None = None) -> crypto.X509Store:
-    """The store of these anchors, which verifies at the time ``now``. ``Unmeasured(probe_bug)`` when they cannot be
-    read: that is our own fault, and nothing can be said about anybody's certificate."""
-    if now is None:
-        return _kept(anchors)
-    fresh = _new_store(anchors)
-    fresh.set_time(now.astimezone(datetime.UTC))
-    return fresh
+def store_at(anchors: Anchors, now: datetime.datetime | None) -> crypto.X509Store:
+    """The store of these anchors, which verifies at the time ``now`` (None, or a few minutes ago: at the present; a
+    store's time can be set only once). ``Unmeasured(probe_bug)`` when they cannot be read: that is our own fault, and
+    nothing can be said about anybody's certificate."""
+    present = now is None or abs(datetime.datetime.now(datetime.UTC) - now) < _PRESENT
+    return _store(anchors, None if present else now)
 
 
 @functools.lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from probes.anchors import Anchors, anchors_at, anchors_of, canonical, certifi_bundle, known_anchors, store
+from probes.anchors import Anchors, anchors_at, anchors_of, canonical, certifi_bundle, known_anchors, store_at
 from probes.der import extension, load, malformed, quiet, self_signed, subject_name
 from probes.model import Cause, Unmeasured
 from probes.replies import printable
@@ -56,8 +56,9 @@ def _trust_error(served: Sequence[x509.Certificate], anchors: Anchors, now: date
     for certificate in others:
         with contextlib.suppress(crypto.Error):  # an extra certificate that OpenSSL cannot read is only no help
             extra.append(crypto.X509.from_cryptography(certificate))
+    store = store_at(anchors, now)
     try:
-        crypto.X509StoreContext(store(anchors, now), crypto.X509.from_cryptography(leaf), extra).verify_certificate()
+        crypto.X509StoreContext(store, crypto.X509.from_cryptography(leaf), extra).verify_certificate()
     except crypto.X509StoreContextError as error:
         number = error.errors[0] if error.errors else 0
         if number in _TRUST_ERRORS:

@@ -96,7 +96,7 @@ def measure_other_chain(
 ) -> list[Measurement]:
     """Every metric of ``probes.certificate.OTHER_METRICS`` but the first about the chain of the other kind, as
     :func:`measure_chain`."""
-    arrangement = Arrangement(chain, ca_file)
+    arrangement = Arrangement(chain, ca_file, now)
     leaf = arrangement.leaf
     error = _or_cause("certificate.other_trust_error", arrangement.trust_error)
     return [

@@ -63,7 +63,7 @@ class Issued:
 
 def issue(
     issuer: Issued | None,
-    names: Sequence[str] = (),
+    names: Sequence[str | x509.GeneralName] = (),
     *,
     common: str = "leaf",
     key: Any = None,
@@ -111,7 +111,9 @@ def issue(
     return Issued(certificate, key, above)
 
 
-def _general_name(text: str) -> x509.GeneralName:
+def _general_name(text: str | x509.GeneralName) -> x509.GeneralName:
+    if isinstance(text, x509.GeneralName):
+        return text
     try:
         return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from probes import certificate
 from probes.certificate import CHAIN_METRICS, dns_name_matches, load, measure_chain, name_matches, trust_error
 from probes.model import Cause, Endpoint, Measurement, Unmeasured
+from probes.network import Network
 from tests import needs
 from tests.probes import certificates as zoo
-from tests.probes.loopback import measure, scripted
+from tests.probes.loopback import measure, options, scripted
 from tests.probes.tlsserver import openssl_server
 
 CA = str(zoo.ca_file())
@@ -180,6 +181,18 @@ def test_names() -> None:
         assert name_matches(leaf.certificate, host), host
     for host in ("example.com", "a.b.mx.example", "mx.example", "192.0.2.2", "2001:db8::2", "1.mx.example.org"):
         assert not name_matches(leaf.certificate, host), host
+    # A dot at the end changes nothing, in the certificate or in the endpoint (RFC 9525 §6.3, RFC 1034 §3.1).
+    dotted = zoo.issue(None, ["mail.example.com.", "*.mx.example."]).certificate
+    assert name_matches(dotted, "mail.example.com")
+    assert name_matches(dotted, "a.mx.example.")
+    # A wildcard stands for one label, an internationalised one too (RFC 9525 §6.3), but within no label.
+    assert name_matches(zoo.issue(None, ["*.xn--bcher-kva.example"]).certificate, "münchen.bücher.example")
+    assert not name_matches(zoo.issue(None, ["xn--*-kva.example"]).certificate, "xn--bcher-kva.example")
+    # An address written as a DNS name is none, nor does a name stand for an address.
+    assert not name_matches(zoo.issue(None, [zoo.x509.DNSName("192.0.2.1")]).certificate, "192.0.2.1")
+    # Other kinds of names are for other protocols and are not looked at.
+    others = [zoo.x509.UniformResourceIdentifier("https://mail.example/"), zoo.x509.RFC822Name("a@mail.example")]
+    assert not name_matches(zoo.issue(None, others).certificate, "mail.example")
     # An address is never compared with DNS names, nor the common name with anything (RFC 9525 §6.4).
     assert not name_matches(zoo.issue(None, ["mail.example"], common="other.example").certificate, "other.example")
     assert not name_matches(zoo.issue(None, common="localhost").certificate, "localhost")
@@ -344,6 +357,19 @@ async def test_a_bad_certificate_on_the_wire() -> None:
     assert found["trust_error"].value == "expired"
     assert found["name_matches"].value is False
     assert found["days_left"].value == pytest.approx(-2, abs=0.1)
+
+
+async def test_dates_are_judged_at_the_time_of_the_measurement() -> None:
+    """Which is long ago where a recording is replayed."""
+    with openssl_server(zoo.save(zoo.issue(zoo.intermediate(), ["localhost"], days=(-10, 30)))) as port:
+        endpoint = Endpoint("web", url=f"https://localhost:{port}/")
+        async with Network(endpoint, options()) as network:
+            network.now += datetime.timedelta(days=40)
+            found = {
+                each.metric: each.value for each in await certificate.CertificateProbe().measure(endpoint, network)
+            }
+    assert found["certificate.trust_error"] == "expired"
+    assert found["certificate.days_left"] == pytest.approx(-10, abs=0.1)
 
 
 async def test_no_certificate_on_the_wire() -> None:

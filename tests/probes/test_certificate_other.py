@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -16,7 +16,7 @@ from probes.network import Network
 from probes.other_certificate import other_kind, suites_of
 from tests.probes import certificates as zoo
 from tests.probes.loopback import QUICK, Listening, measure, options, reset, scripted
-from tests.probes.tlsserver import openssl_server
+from tests.probes.tlsserver import openssl_server, openssl_servers, pump, relay
 
 NAMES = ("localhost",)
 
@@ -29,16 +29,17 @@ def ec(**how: object) -> zoo.Issued:
     return zoo.issue(zoo.intermediate(), NAMES, common="ec", **how)  # type: ignore[arg-type]
 
 
-@contextlib.contextmanager
-def server(first: zoo.Issued, second: zoo.Issued | None = None, *arguments: str) -> Iterator[int]:
+@contextlib.asynccontextmanager
+async def server(first: zoo.Issued, second: zoo.Issued | None = None, *arguments: str) -> AsyncIterator[int]:
     """OpenSSL's server with one certificate or two."""
     more: list[str] = []
     if second is not None:
         other = zoo.save(second)
         more = ["-dcert", str(other.chain), "-dkey", str(other.key)]
         more += ["-dcert_chain", str(other.above)] if other.above.stat().st_size else []
-    with openssl_server(zoo.save(first), *more, *arguments) as port:
-        yield port
+    with openssl_servers(*more, *arguments, served=zoo.save(first)) as ports:
+        async with scripted(relay(ports)) as state:
+            yield state.port
 
 
 async def found_at(port: int) -> dict[str, Measurement]:
@@ -47,7 +48,7 @@ async def found_at(port: int) -> dict[str, Measurement]:
 
 
 async def found_on(first: zoo.Issued, second: zoo.Issued | None = None, *arguments: str) -> dict[str, Measurement]:
-    with server(first, second, *arguments) as port:
+    async with server(first, second, *arguments) as port:
         return await found_at(port)
 
 
@@ -173,7 +174,7 @@ Answer = Callable[[asyncio.StreamWriter], None]
 async def then(answer: Answer | None, *, silent: bool = False) -> AsyncIterator[Listening]:
     """A server whose first connection is OpenSSL's, which has an EC certificate; further ones get ``answer`` to what
     they send first and are closed, or held open when ``silent``."""
-    with server(ec()) as port:
+    with openssl_server(zoo.save(ec())) as port:
 
         async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if number == 1:
@@ -189,13 +190,6 @@ async def then(answer: Answer | None, *, silent: bool = False) -> AsyncIterator[
 
         async with scripted(serve) as state:
             yield state
-
-
-async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    while data := await source.read(4096):
-        sink.write(data)
-        await sink.drain()
-    sink.close()
 
 
 def sends(*data: bytes) -> Answer:
