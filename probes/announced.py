@@ -88,7 +88,7 @@ def disagreements(servers: Iterable[Announced]) -> list[str]:
 
 
 async def compare(servers: Sequence[Announced], unread: Sequence[Unmeasured], network: Network) -> list[Measurement]:
-    """``discovery.answering`` and ``discovery.contradictions`` of what is announced; at least one server. ``unread``:
+    """``discovery.answering``, ``.contradictions`` and ``.consistent`` of what is announced; at least one server. ``unread``:
     why further announcements could not be read, so that nobody takes what was found for all there is."""
     places: dict[str, list[Announced]] = {}
     for server in servers:
@@ -122,8 +122,11 @@ async def compare(servers: Sequence[Announced], unread: Sequence[Unmeasured], ne
         found.append(Measurement.missing("discovery.answering", faults[0].cause, remark))
     if against or not faults:
         found.append(Measurement("discovery.contradictions", tuple(sorted(against)), detail=remark))
+        found.append(Measurement("discovery.consistent", not against, detail="; ".join(sorted(against))[:1000]))
     else:
-        found.append(Measurement.missing("discovery.contradictions", faults[0].cause, remark))
+        found += [
+            Measurement.missing(f"discovery.{key}", faults[0].cause, remark) for key in ("contradictions", "consistent")
+        ]
     return found
 
 

@@ -106,6 +106,12 @@ METRICS: tuple[Metric, ...] = (
         "server takes connections; where nothing is wrong but a server or an announcement stays open, its cause.",
         reference="RFC 6186 §3.4, RFC 8314 §5.1",
     ),
+    Metric(
+        "discovery.consistent",
+        "boolean",
+        "Whether there are no such contradictions.",
+        reference="RFC 6186 §3.4",
+    ),
 )
 
 
@@ -408,7 +414,7 @@ async def _compared(
         unread.append(Unmeasured(listed.cause, listed.detail))
     if servers:
         return await compare(servers, unread, network)
-    keys = ["discovery.answering", "discovery.contradictions"]
+    keys = ["discovery.answering", "discovery.contradictions", "discovery.consistent"]
     if unread:
         return _missing(keys, unread[0])
     return _missing(keys, Unmeasured(Cause.NOT_APPLICABLE, "neither SRV records nor autoconfig name a server"))

@@ -42,8 +42,15 @@ async def look(
     servers: list[Announced], *, unread: tuple[Unmeasured, ...] = (), addresses: tuple[str, ...] = ("127.0.0.1",)
 ) -> tuple[Measurement, Measurement]:
     async with domain(addresses=addresses) as network:
-        answering, contradictions = await compare(servers, unread, network)
-    assert (answering.metric, contradictions.metric) == ("discovery.answering", "discovery.contradictions")
+        answering, contradictions, consistent = await compare(servers, unread, network)
+    assert [each.metric.partition(".")[2] for each in (answering, contradictions, consistent)] == [
+        "answering",
+        "contradictions",
+        "consistent",
+    ]
+    assert consistent.cause is contradictions.cause
+    if contradictions.cause is None:
+        assert consistent.value is (contradictions.value == ())
     return answering, contradictions
 
 
@@ -157,7 +164,7 @@ async def test_what_another_endpoint_has_seen_costs_no_connection() -> None:
         async with Network(endpoint, chosen, surroundings) as network:
             await conversation(endpoint, network)
         async with Network(Endpoint("domain", domain="named.test"), chosen, surroundings) as network:
-            answering, contradictions = await compare([server(there.port)], (), network)
+            answering, contradictions, _ = await compare([server(there.port)], (), network)
         await surroundings.close()
         assert len(there.sessions) == 1
     assert answering.value == (f"{HOST}:{there.port}",)

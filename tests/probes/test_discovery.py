@@ -127,6 +127,7 @@ async def test_a_domain_that_tells_clients_everything() -> None:
                 ("smtp.post.example:465", "SRV submissions, autoconfig"), ("smtp.post.example:587", "SRV submission"),
             )
         ),
+        "consistent": False,
     }  # fmt: skip
 
 
@@ -136,6 +137,7 @@ async def test_a_domain_that_tells_nothing() -> None:
         **dict.fromkeys(SERVICES, False),
         "srv": (), "autoconfig": False, "autoconfig_servers": Cause.NOT_APPLICABLE, "autodiscover": False,
         "jmap": False, "answering": Cause.NOT_APPLICABLE, "contradictions": Cause.NOT_APPLICABLE,
+        "consistent": Cause.NOT_APPLICABLE,
     }  # fmt: skip
 
 
