@@ -113,21 +113,84 @@ def load(der: bytes) -> x509.Certificate:
 def extension(certificate: x509.Certificate, kind: type[E]) -> E | None:
     """The certificate's extension of this kind, None when it has none.
 
-    Raises ``Unmeasured``: ``protocol_error`` when it or another one is malformed (our library reads all or none),
-    ``tls_client_unsupported`` when one holds what our library does not know.
+    Raises ``Unmeasured``: ``protocol_error`` when it is malformed, ``tls_client_unsupported`` when it holds what our
+    library does not know.
     """
     from cryptography import x509
 
+    unreadable: tuple[type[Exception], ...] = (KeyError, *malformed())
     try:
-        return certificate.extensions.get_extension_for_class(kind).value
+        try:
+            return certificate.extensions.get_extension_for_class(kind).value
+        except unreadable:
+            # The library reads all or none: without the others, what is wrong with them does not matter.
+            return _with_one_extension(certificate, kind.oid).extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
     except KeyError as error:  # a TLS feature without a name there
         detail = f"an extension with a value that our library does not know: {printable(str(error), 80)}"
         raise Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, detail) from None
     except malformed() as error:
-        detail = f"malformed certificate extensions: {printable(str(error), 200)}"
+        detail = f"a malformed certificate extension: {printable(str(error), 200)}"
         raise Unmeasured(Cause.PROTOCOL_ERROR, detail) from None
+
+
+def _with_one_extension(certificate: x509.Certificate, wanted: x509.ObjectIdentifier) -> x509.Certificate:
+    """The certificate without any other extensions; its signature is worth nothing. RFC 5280 §4.1."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    identifier = _element(_IDENTIFIER, _arcs(wanted.dotted_string))
+    [(_, signed)] = _elements(certificate.public_bytes(Encoding.DER))
+    (_, body), *rest = _elements(signed)
+    fields = []
+    for tag, content in _elements(body):
+        if tag == _EXTENSIONS:
+            [(_, listed)] = _elements(content)
+            kept = [each for each in _elements(listed) if each[1].startswith(identifier)]
+            content = _element(_SEQUENCE, b"".join(_element(*each) for each in kept))
+        fields.append(_element(tag, content))
+    body = _element(_SEQUENCE, b"".join(fields))
+    return x509.load_der_x509_certificate(_element(_SEQUENCE, body + b"".join(_element(*each) for each in rest)))
+
+
+_SEQUENCE, _EXTENSIONS, _IDENTIFIER = 0x30, 0xA3, 0x06
+
+
+def _elements(data: bytes) -> list[tuple[int, bytes]]:
+    """Tags and contents of DER elements that follow each other. ``ValueError`` when they are none."""
+    found = []
+    at = 0
+    while at < len(data):
+        tag, length, at = data[at], int.from_bytes(data[at + 1 : at + 2], "big"), at + 2
+        if length > 0x80:
+            width = length & 0x7F
+            length, at = int.from_bytes(data[at : at + width], "big"), at + width
+        if at + length > len(data) or tag & 0x1F == 0x1F:
+            raise ValueError("not DER")
+        found.append((tag, data[at : at + length]))
+        at += length
+    return found
+
+
+def _element(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    if length < 0x80:
+        return bytes([tag, length]) + content
+    width = (length.bit_length() + 7) // 8
+    return bytes([tag, 0x80 | width]) + length.to_bytes(width, "big") + content
+
+
+def _arcs(dotted: str) -> bytes:
+    """The content of an object identifier, X.690 §8.19."""
+    first, second, *others = map(int, dotted.split("."))
+    encoded = bytearray()
+    for arc in (40 * first + second, *others):
+        digits = [arc & 0x7F]
+        while arc := arc >> 7:
+            digits.append(arc & 0x7F | 0x80)
+        encoded += bytes(reversed(digits))
+    return bytes(encoded)
 
 
 def alternative_names(certificate: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
