@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailrubric.catalogue import checks, yamlfile
 from mailrubric.catalogue.load import SETTINGS_FILE, check, load, read_settings
-from mailrubric.catalogue.messages import CatalogueError, Problem, shown, suggestion
+from mailrubric.catalogue.messages import CatalogueError, Problem, order, shown, suggestion
 from mailrubric.catalogue.models import Settings
 from probes.addresses import literal
 
@@ -62,9 +62,13 @@ class Workspace:
 
     @functools.cached_property
     def _catalogue(self) -> Catalogue:
+        broken = self.add_probes()
         folders = self.folders()
         shipped = [] if self.settings.shipped_vendors else folders[:-1]  # the last one is this folder
-        catalogue = load(folders, without_vendors=shipped)
+        try:
+            catalogue = load(folders, without_vendors=shipped)
+        except CatalogueError as error:
+            raise CatalogueError([*error.problems, *broken]) from None  # a criterion may lack just that probe's metric
         preset = self.settings.preset
         if preset and preset not in catalogue.presets:
             file = self.directory / SETTINGS_FILE
@@ -76,31 +80,32 @@ class Workspace:
     def check(self, paths: Sequence[Path] = ()) -> list[Problem]:
         """Every problem of these files and folders, judged beside this workspace's catalogue; of the whole folder when
         none are named."""
+        broken = self.add_probes()
         if not paths:
             if not any((self.directory / name).exists() for name in ("criteria", "vendors", SETTINGS_FILE)):
-                return []  # nothing of its own: the shipped catalogue as it is
+                return broken  # no YAML of its own: the shipped catalogue as it is
             paths = [self.directory]
-        return check(paths, folders=self.folders())
+        else:
+            chosen = {path.resolve() for path in paths}
+            broken = [each for each in broken if chosen & {each.path.resolve(), *each.path.resolve().parents}]
+            paths = [path for path in paths if path.suffix != ".py"]
+        return sorted([*(check(paths, folders=self.folders()) if paths else ()), *broken], key=order)
 
-    def add_probes(self) -> tuple[str, ...]:
-        """Make the Python probes of this folder's ``probes/`` known, before the catalogue is first asked for: their
-        names. This runs the folder's code, so call it only for a folder that the user has named. Raises
-        ``CatalogueError`` for code that does not work."""
+    def add_probes(self) -> list[Problem]:
+        """Make the Python probes of this folder's ``probes/`` known; what is wrong with those that do not work. This
+        runs the folder's code, which is why no other folder's is ever run. Reading the catalogue does it too, since
+        criteria may use their metrics."""
         from probes import registry
+        from probes.replies import printable
 
-        folder = self.directory / "probes"
-        if not folder.is_dir() or self.directory.resolve() == shipped_folder():
-            return ()
-        try:
-            return tuple(probe.name for probe in registry.add_folder(folder))
-        except Exception as error:  # the user's code may raise anything: it becomes a problem with the folder's name
-            raise CatalogueError([Problem(folder, 0, 0, f"{type(error).__name__}: {error}")]) from error
+        _, broken = registry.add_folder(self.directory / "probes")
+        return [Problem(each.path, each.line, 1 if each.line else 0, printable(each.message, 300)) for each in broken]
 
     def fingerprint(self) -> tuple[tuple[str, int, int], ...]:
         """Path, time of change (ns) and size of every file the catalogue and the settings come from: when it differs,
         open the workspace anew."""
         found = []
-        for path in (self.directory / SETTINGS_FILE, *self.files()):
+        for path in (self.directory / SETTINGS_FILE, *self.files(), *self.own_probes()):
             try:
                 status = path.stat()
             except OSError:
@@ -112,6 +117,12 @@ class Workspace:
         """The criteria, preset and vendor files of all folders that are read."""
         patterns = ("criteria/*.yaml", "criteria/presets/*.yaml", "vendors/*.yaml")
         return [path for folder in self.folders() for pattern in patterns for path in sorted(folder.glob(pattern))]
+
+    def own_probes(self) -> list[Path]:
+        """The files of this folder that are to give a probe."""
+        from probes import registry
+
+        return registry.own_files(self.directory / "probes")
 
     def store_url(self) -> str:
         """SQLAlchemy URL of the store: ``MAILRUBRIC_STORE`` from the environment, the ``store`` setting, or the SQLite

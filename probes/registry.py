@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
+import inspect
+import re
 import sys
+import traceback
+import types
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, cast, get_args
 
-from probes.model import MAIL_ROLES, WEB_ROLES, Endpoint, Metric, Probe, Role
+from probes.model import MAIL_ROLES, ROLES, WEB_ROLES, Endpoint, Metric, MetricType, Probe, Role
 
 
 class _Entry(NamedTuple):
@@ -45,6 +48,8 @@ _SHIPPED: dict[str, _Entry] = {
 """Name → where it is and the roles it applies to (the same as its class says; here so that asking imports nothing)."""
 
 _added: dict[str, Probe] = {}
+_of_folder: list[str] = []  # names in _added that came from a user's own folder
+_loaded: dict[tuple[Path, int, int], Probe] = {}
 
 
 def names() -> tuple[str, ...]:
@@ -93,27 +98,117 @@ def add(extra: Probe) -> None:
     _added[extra.name] = extra
 
 
-def add_folder(folder: Path) -> tuple[Probe, ...]:
-    """Make the probes of a user's own folder known: each of its ``*.py`` files sets ``PROBE`` to a probe.
+class BrokenProbe(ValueError):
+    """A file of a user's own folder that gives no probe. ``line``: where, 0 when it is the file as a whole."""
 
-    This runs the folder's code: call it for folders that the user has named only. ``ValueError`` names the file that
-    sets no ``PROBE``; what its code raises comes through.
+    def __init__(self, path: Path, line: int, message: str) -> None:
+        super().__init__(f"{path}:{line}: {message}" if line else f"{path}: {message}")
+        self.path = path
+        self.line = line
+        self.message = message
+
+
+def own_files(folder: Path) -> list[Path]:
+    """The files of a user's own ``probes/`` folder that are to give a probe: ``*.py``, but for helpers (``_…``) and
+    tests (``test_…``, ``conftest.py``). None in a folder that is a package, such as the one with the shipped probes."""
+    if (folder / "__init__.py").exists():
+        return []
+    return [
+        path
+        for path in sorted(folder.glob("*.py"))
+        if not path.name.startswith(("_", "test_")) and path.name != "conftest.py"
+    ]
+
+
+def add_folder(folder: Path) -> tuple[tuple[Probe, ...], tuple[BrokenProbe, ...]]:
+    """Make the probes of a user's own folder known, each set as ``PROBE`` by one of its ``own_files``; and what is
+    wrong with the files that give none, which costs the others nothing. Those of another folder are forgotten.
+
+    This runs the folder's code: call it for the folder of the user's own workspace only. A file that has not changed
+    since is not run again.
     """
-    found = []
-    for path in sorted(folder.glob("*.py")):
-        if path.name.startswith("_"):
-            continue
-        spec = importlib.util.spec_from_file_location(f"workspace_probes.{path.stem}", path)
-        if spec is None or spec.loader is None:
-            raise ValueError(f"{path} cannot be imported")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        extra = getattr(module, "PROBE", None)
-        if extra is None:
-            raise ValueError(f"{path} sets no PROBE")
-        add(extra)
-        found.append(extra)
-    return tuple(found)
+    for name in _of_folder:
+        _added.pop(name, None)
+    _of_folder.clear()
+    found: list[Probe] = []
+    broken: list[BrokenProbe] = []
+    for path in own_files(folder):
+        try:
+            extra = load_file(path)
+            _check_names(extra, path)
+        except BrokenProbe as problem:
+            broken.append(problem)
+        else:
+            add(extra)
+            _of_folder.append(extra.name)
+            found.append(extra)
+    return tuple(found), tuple(broken)
+
+
+def load_file(path: Path) -> Probe:
+    """The probe that a file sets as ``PROBE``. This runs the file. Raises ``BrokenProbe``."""
+    try:
+        state = path.stat()
+        key = (path.absolute(), state.st_mtime_ns, state.st_size)
+        if key not in _loaded:
+            _loaded[key] = _run(path, path.read_bytes())
+    except OSError as error:
+        raise BrokenProbe(path, 0, f"it cannot be read: {error.strerror or error}") from None
+    return _loaded[key]
+
+
+def _run(path: Path, source: bytes) -> Probe:
+    module = types.ModuleType(f"workspace_probes.{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where dataclasses look for what their annotations mean
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102 (it is the user's own code)
+    except SyntaxError as error:
+        raise BrokenProbe(path, error.lineno or 0, f"{type(error).__name__}: {error.msg}") from None
+    except (Exception, SystemExit) as error:
+        # Whatever the user's code raises is his to mend: it becomes a problem with its place in his file.
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        raise BrokenProbe(path, (lines and lines[-1]) or 0, f"{type(error).__name__}: {error}") from None
+    extra = getattr(module, "PROBE", None)
+    if extra is None:
+        raise BrokenProbe(path, 0, "it sets no PROBE")
+    fault = _fault(extra)
+    if fault:
+        raise BrokenProbe(path, 0, fault)
+    return cast(Probe, extra)
+
+
+def _fault(extra: object) -> str:
+    """What keeps an object from being a probe; "" when it is one."""
+    name, roles, declared = (getattr(extra, each, None) for each in ("name", "roles", "metrics"))
+    if isinstance(extra, type):
+        return "PROBE is a class: make it an instance, as in PROBE = Weather()"
+    if not isinstance(name, str) or re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) is None:
+        return "the probe's name is not made of lower-case letters, digits and underscores"
+    if not isinstance(roles, frozenset) or not roles or not roles <= set(ROLES):
+        return f"the probe's roles are not a frozenset of some of {', '.join(ROLES)}"
+    if not isinstance(declared, tuple) or not declared or not all(isinstance(each, Metric) for each in declared):
+        return "the probe's metrics are not a tuple of Metric"
+    for metric in declared:
+        if re.fullmatch(rf"{name}\.[a-z][a-z0-9_]*", metric.key) is None:
+            return f"the metric {metric.key!r} does not begin with the probe's name, as in {name}.answer"
+        if metric.type not in get_args(MetricType) or (metric.type == "level") != bool(metric.levels):
+            return f"the type of {metric.key} is none of {', '.join(get_args(MetricType))}, or has no levels"
+    if not inspect.iscoroutinefunction(getattr(extra, "measure", None)):
+        return "the probe has no method: async def measure(self, endpoint, network)"
+    return ""
+
+
+def _check_names(extra: Probe, path: Path) -> None:
+    """``BrokenProbe`` when a metric is already another probe's."""
+    keys = [metric.key for metric in extra.metrics]
+    for name in names():
+        if name != extra.name:
+            taken = {metric.key for metric in probe(name).metrics}.intersection(keys)
+            if taken:
+                raise BrokenProbe(path, 0, f"the probe {name} has a metric {min(taken)} already")
+    if len(set(keys)) < len(keys):
+        raise BrokenProbe(path, 0, "it declares a metric twice")
 
 
 def _roles(name: str) -> frozenset[Role]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailrubric.cli import options
-from mailrubric.cli.terminal import Usage, print_json, print_table, print_title, say
+from mailrubric.cli.terminal import Usage, complain, print_json, print_table, print_title, say
 
 if TYPE_CHECKING:
     from mailrubric.catalogue.catalogue import Catalogue
@@ -43,7 +43,10 @@ def metrics(
     from mailrubric.cli.catalogue import read_catalogue
     from mailrubric.cli.workspace import open_workspace
 
-    catalogue = read_catalogue(open_workspace(workspace))
+    place = open_workspace(workspace)
+    for problem in place.add_probes():
+        complain(f"{problem} (left out)")
+    catalogue = read_catalogue(place)
     if json:
         print_json(reference_json(catalogue))
     elif markdown:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from mailrubric.cli import options
-from mailrubric.cli.terminal import Failure, Usage, print_json, print_table, print_title, say
+from mailrubric.cli.terminal import Failure, Usage, complain, print_json, print_table, print_title, say
 from probes.model import ROLES, WEB_ROLES, Cause, Role
 
 if TYPE_CHECKING:
@@ -220,6 +220,7 @@ def answer(
         if not replay.is_dir():
             raise Usage(f"--replay: there is no folder {replay}")
     roles = _roles(role or ())
+    _add_own_probes(workspace)
     chosen = _probes(probe or ())
     if target is not None:
         if vendors or everyone or category or skip_fresh is not None or concurrency is not None:
@@ -311,6 +312,18 @@ def _roles(names: Sequence[str]) -> tuple[Role, ...]:
         if name not in ROLES:
             raise Usage(f"no such role: {name}; there are {', '.join(ROLES)}")
     return cast("tuple[Role, ...]", tuple(dict.fromkeys(names)))
+
+
+def _add_own_probes(workspace: Path | None) -> None:
+    """Make the probes of the workspace's own ``probes/`` known, and tell of those that do not work."""
+    folder = (workspace if workspace is not None else Path()) / "probes"
+    if not folder.is_dir():
+        return
+    from probes import registry
+
+    _, broken = registry.add_folder(folder)
+    for problem in broken:
+        complain(f"{problem} (left out)")
 
 
 def _probes(names: Sequence[str]) -> tuple[Probe, ...] | None:

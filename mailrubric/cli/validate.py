@@ -22,7 +22,7 @@ def validate(
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:
-    """Check criteria, presets, vendors and settings, and print file:line:col: message for every fault.
+    """Check criteria, presets, vendors, settings and probes, and print file:line:col: message for every fault.
 
     Exit code 1 when there is an error; warnings alone are no error.
     """
@@ -61,7 +61,7 @@ def validate(
 
 def _has_files(place: Workspace) -> bool:
     return (place.directory / "mailrubric.yaml").exists() or any(
-        place.directory in path.parents for path in place.files()
+        place.directory in path.parents for path in (*place.files(), *place.own_probes())
     )
 
 

@@ -311,17 +311,38 @@ PROBE = Weather()
 """
 
 
-def test_probes_of_the_folder_add_metrics_when_asked_for(folder):
+def test_probes_of_the_folder_add_metrics(folder):
+    assert "weather.sunny" not in Workspace.open(folder).catalogue().metrics
     (folder / "probes").mkdir()
     (folder / "probes" / "weather.py").write_text(PROBE)
-    try:
-        assert "weather.sunny" not in Workspace.open(folder).catalogue().metrics
-        workspace = Workspace.open(folder)
-        assert workspace.add_probes() == ("weather",)
-        assert workspace.catalogue().metrics["weather.sunny"].roles == {"web"}
-    finally:
-        registry._added.pop("weather", None)
-    (folder / "probes" / "weather.py").write_text("1 / 0")
-    with pytest.raises(CatalogueError, match=r"probes: ZeroDivisionError: division by zero"):
-        Workspace.open(folder).add_probes()
-    assert Workspace.open(ROOT).add_probes() == ()
+    before = Workspace.open(folder)
+    assert before.catalogue().metrics["weather.sunny"].roles == {"web"}
+    assert before.check() == []
+    first = before.fingerprint()
+    (folder / "probes" / "gloomy.py").write_text("# nothing\n1 / 0\n")
+    after = Workspace.open(folder)
+    assert after.fingerprint() != first
+    assert [str(each) for each in after.check()] == ["probes/gloomy.py:2:1: ZeroDivisionError: division by zero"]
+    assert [str(each) for each in after.check([folder / "probes" / "weather.py"])] == []
+    assert len(after.check([folder / "probes" / "gloomy.py"])) == 1
+    assert "weather.sunny" in after.catalogue().metrics  # one that is broken costs the others nothing
+    assert Workspace.open(ROOT).add_probes() == []
+    assert "weather.sunny" not in {metric.key for metric in registry.metrics()}
+
+
+def test_a_criterion_that_lacks_a_broken_probe_says_why(folder):
+    criterion = "score: {yes: 100, no: 0}, rationale: It matters.}"
+    (folder / "criteria").mkdir(exist_ok=True)
+    (folder / "criteria" / "sky.yaml").write_text(
+        "group: {id: sky, title: Sky, weight: 1}\n"
+        f"criteria: [{{id: sunny, question: Is it?, from: {{probe: weather.sunny}}, weight: 1, {criterion}]\n"
+    )
+    (folder / "probes").mkdir()
+    (folder / "probes" / "weather.py").write_text("import nothing_of_this_name\n")
+    with pytest.raises(CatalogueError) as caught:
+        Workspace.open(folder).catalogue()
+    assert "weather.sunny" in str(caught.value)
+    assert "probes/weather.py:1:1: ModuleNotFoundError" in str(caught.value)
+    (folder / "probes" / "weather.py").write_text(PROBE)
+    assert "sunny" in {each.id for each in Workspace.open(folder).catalogue().criteria}
+    Workspace.open(ROOT).add_probes()

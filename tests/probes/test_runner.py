@@ -8,7 +8,7 @@ import datetime
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,26 +144,69 @@ def test_what_applies_to_an_endpoint() -> None:
     }
 
 
-def test_a_folder_of_ones_own_probes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_added", {})
-    (tmp_path / "_helper.py").write_text("raise RuntimeError('helpers are not probes')")
-    (tmp_path / "mine.py").write_text(
-        "from probes.model import Metric\n"
-        "class Mine:\n"
-        "    name = 'mine'\n"
-        "    roles = frozenset({'mx'})\n"
-        "    metrics = (Metric('mine.answer', 'integer', 'The answer.', unit='B'),)\n"
-        "    async def measure(self, endpoint, network):\n"
-        "        return []\n"
-        "PROBE = Mine()\n"
-    )
-    (added,) = registry.add_folder(tmp_path)
+MINE = """
+from probes.model import Metric
+
+class Mine:
+    name = 'mine'
+    roles = frozenset({'mx'})
+    metrics = (Metric('mine.answer', 'integer', 'The answer.', unit='B'),)
+
+    async def measure(self, endpoint, network):
+        return []
+
+PROBE = Mine()
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder of one's own probes, forgotten afterwards."""
+    yield tmp_path
+    registry.add_folder(tmp_path / "nothing")
+
+
+def test_a_folder_of_ones_own_probes(own: Path) -> None:
+    for helper in ("_helper.py", "test_mine.py", "conftest.py"):
+        (own / helper).write_text("raise RuntimeError('neither helpers nor tests are probes')")
+    (own / "mine.py").write_text(MINE)
+    (added,), broken = registry.add_folder(own)
+    assert broken == ()
     assert registry.probe("mine") is added
     assert registry.applicable(Endpoint("mx"))[-1] is added
     assert registry.unit("mine.answer") == "B"
-    (tmp_path / "empty.py").write_text("")
-    with pytest.raises(ValueError, match=r"empty\.py sets no PROBE"):
-        registry.add_folder(tmp_path)
+    assert registry.add_folder(own)[0] == (added,)  # unchanged, so not run again
+    assert registry.add_folder(own / "nothing") == ((), ())
+    assert "mine" not in registry.names()
+    (own / "__init__.py").write_text("")  # a package, such as another checkout's
+    assert registry.add_folder(own) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "broken.py: it sets no PROBE"),
+        ("x = (\n", "broken.py:1: SyntaxError"),
+        ("\n\nimport sys\nsys.exit(3)\n", "broken.py:4: SystemExit"),
+        ("def f():\n    return 1 / 0\nf()\n", "broken.py:2: ZeroDivisionError"),
+        (MINE.replace("Mine()", "Mine"), "PROBE is a class"),
+        (MINE.replace("'mine'", "'My Probe'"), "name"),
+        (MINE.replace("{'mx'}", "{'king'}"), "roles"),
+        (MINE.replace("frozenset({'mx'})", "frozenset()"), "roles"),
+        (MINE.replace("(Metric", "(1, Metric"), "metrics"),
+        (MINE.replace("mine.answer", "smtp.greeting_name"), "does not begin with the probe's name"),
+        (MINE.replace("'integer'", "'level'"), "levels"),
+        (MINE.replace("async def", "def"), "async def measure"),
+        (MINE.replace("'mine'", "'spf'").replace("mine.answer", "spf.record"), "the probe dns has a metric spf.record"),
+    ],
+)
+def test_a_broken_file_names_its_fault_and_costs_the_others_nothing(own: Path, text: str, words: str) -> None:
+    (own / "broken.py").write_text(text)
+    (own / "mine.py").write_text(MINE.replace("'mine'", "'other'").replace("mine.answer", "other.answer"))
+    found, (broken,) = registry.add_folder(own)
+    assert [each.name for each in found] == ["other"]
+    assert words in str(broken)
+    assert broken.path == own / "broken.py"
 
 
 # --- guards -----------------------------------------------------------------------------------------------------------
