@@ -182,6 +182,7 @@ class Wire(asyncio.BufferedProtocol):
         self.ended = True
         self.lost = True
         self.error = exc
+        self._chunk = bytearray()  # what nobody will fill any more would be most of a run's memory
         if not self.gone.done():
             self.gone.set_result(None)
         self._wake()
