@@ -88,8 +88,8 @@ def disagreements(servers: Iterable[Announced]) -> list[str]:
 
 
 async def compare(servers: Sequence[Announced], unread: Sequence[Unmeasured], network: Network) -> list[Measurement]:
-    """``discovery.answering``, ``.contradictions`` and ``.consistent`` of what is announced; at least one server. ``unread``:
-    why further announcements could not be read, so that nobody takes what was found for all there is."""
+    """``discovery.answering``, ``.contradictions`` and ``.consistent`` of what is announced, at least one server.
+    ``unread``: why further announcements could not be read, so that nobody takes what was found for all there is."""
     places: dict[str, list[Announced]] = {}
     for server in servers:
         places.setdefault(server.place, []).append(server)

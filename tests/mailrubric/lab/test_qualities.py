@@ -228,7 +228,7 @@ def test_no_starttls_is_a_value_and_what_tls_would_show_is_a_cause(run: Run) -> 
     (report,) = run.reports("lab-no-starttls", "submission")
     expect([report], {"smtp.starttls": False, "smtp.tls_required": False, "smtp.auth_mechanisms": ()})
     causes = {each.metric: str(each.cause) for each in report.measurements if each.value is None}
-    assert set(causes.values()) == {"tls_not_offered", "not_applicable"}
+    assert set(causes.values()) == {"tls_not_offered", "not_applicable", "not_permitted"}
     under_tls = {"smtp.starttls_works", "smtp.starttls_injection", "smtp.extensions_after_tls"}
     assert {metric for metric in causes if metric.startswith("smtp.")} == under_tls
     tls_only = {metric for metric in causes if not metric.startswith("smtp.")}
@@ -252,21 +252,26 @@ def test_plaintext_auth_is_named(run: Run) -> None:
 def test_slow_is_measured_as_slow_and_not_as_a_fault(run: Run) -> None:
     expect(run.reports("lab-slow", "submission"), {"smtp.greeting_ms": lambda ms: 2400 < ms < 15000})
     expect(run.reports("lab-slow", "api"), {"http.latency_ms": lambda ms: 1200 <= ms < 10000, "http.status": 401})
-    assert set(run.summary.vendors["lab-slow"].causes) == {"resolver_not_validating"}
+    assert set(run.summary.vendors["lab-slow"].causes) == {"resolver_not_validating", "not_permitted"}
 
 
 def test_down_has_causes_and_not_one_value(run: Run) -> None:
     measurements = run.measurements("lab-down")
     measurements = [each for each in measurements if not each.metric.startswith(("dns.", "dnssec.", "dane."))]
     assert [each for each in measurements if each.value is not None] == []
-    assert {str(each.cause) for each in measurements} <= {"connection_refused", "not_applicable"}
+    assert {str(each.cause) for each in measurements} <= {"connection_refused", "not_applicable", "not_permitted"}
     assert run.summary.vendors["lab-down"].states == {"failed": 5}
 
 
 def test_throttle_has_causes_and_the_one_value_that_was_observed(run: Run) -> None:
     measurements = [each for each in run.measurements("lab-throttle") if not each.metric.startswith("dns.")]
-    assert [each.metric for each in measurements if each.value is not None] == ["smtp.connect_ms"]
-    assert {str(each.cause) for each in measurements if each.value is None} <= {"greeting_rejected", "throttled"}
+    assert [each.metric for each in measurements if each.value is not None] == [
+        "latency.connect_p50_ms",
+        "latency.samples",
+        "smtp.connect_ms",
+    ]
+    refused = {"greeting_rejected", "throttled", "not_permitted", "not_applicable"}
+    assert {str(each.cause) for each in measurements if each.value is None} <= refused
 
 
 def test_mailboxes_refuse_logins_before_tls(run: Run) -> None:
