@@ -59,6 +59,13 @@ METRICS = (
         reference="RFC 5804 §2.2; CVE-2021-33515",
     ),
     Metric(
+        "sieve.login_disabled",
+        "boolean",
+        "Whether no SASL mechanism is offered before TLS, so that no password travels in plain text. Not applicable "
+        "under implicit TLS.",
+        reference="RFC 5804 §1.7, §2.1; RFC 8314 §4.1",
+    ),
+    Metric(
         "sieve.auth_mechanisms",
         "set",
         "SASL mechanisms offered to a client that uses TLS where there is TLS; empty when there are none.",
@@ -191,6 +198,11 @@ class SieveProbe:
         findings.add_upgrade("sieve", endpoint)
         mechanisms = None if offered is None else sasl_mechanisms(offered.get("SASL", ()))
         findings.add("sieve.auth_mechanisms", mechanisms, talk.tls_failure)
+        if endpoint.tls == "implicit":
+            implicit = Unmeasured(Cause.NOT_APPLICABLE, "TLS begins before the dialogue")
+            findings.add("sieve.login_disabled", None, implicit)
+        else:
+            findings.add("sieve.login_disabled", None if talk.before is None else not talk.before.get("SASL"))
         second = await sent_before_tls(endpoint, network)
         texts = None if talk.before is None else ()
         implementation = (talk.before or {}).get("IMPLEMENTATION", ())

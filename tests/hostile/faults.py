@@ -113,7 +113,7 @@ STAGES: dict[str, str] = {
     **{f"{protocol}.starttls_injection": UPGRADE for protocol in ("imap", "pop3", "sieve")},
     **{f"{protocol}.starttls_works": HANDSHAKE for protocol in ("imap", "pop3", "sieve")},
     **{f"{protocol}.auth_mechanisms": _OFFERED for protocol in ("imap", "pop3", "sieve")},
-    **{f"{protocol}.login_disabled": CAPABILITIES for protocol in ("imap", "pop3")},
+    **{f"{protocol}.login_disabled": CAPABILITIES for protocol in ("imap", "pop3", "sieve")},
     "sieve.extensions": _OFFERED,
     "tls.cipher": HANDSHAKE,
     "tls.group": HANDSHAKE,

@@ -188,6 +188,7 @@ async def test_a_managesieve_server_with_starttls() -> None:
     assert found["sieve.capabilities_only_before_tls"] == ("STARTTLS",)
     assert found["sieve.capabilities_only_after_tls"] == ()
     assert (found["sieve.software"], found["sieve.software_version_shown"]) == ("hostile", False)
+    assert found["sieve.login_disabled"] is True
     assert found["sieve.starttls_command_injection"] is False
     assert found["sieve.capabilities"] == ("IMPLEMENTATION", "SASL", "SIEVE", "STARTTLS")
     assert found["sieve.capabilities_after_tls"] == ("IMPLEMENTATION", "SASL", "SIEVE")
@@ -198,6 +199,14 @@ async def test_a_managesieve_server_with_starttls() -> None:
     assert [session.lines for session in found.server.sessions] == [
         [b"STARTTLS", b"LOGOUT"], [b"STARTTLS", b'NOOP "late"', b"LOGOUT"],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sasl", "disabled"), [(b'"SASL" "PLAIN"\r\n', False), (b'"SASL" ""\r\n', True), (b"", True)])
+async def test_managesieve_passwords_in_plain_text(sasl: bytes, disabled: bool) -> None:
+    listed = b'"IMPLEMENTATION" "x 1.2"\r\n' + sasl + b'OK "ready"\r\n'
+    found = await probe(sieve(greeting=(Send(listed),)), role="sieve")
+    assert found["sieve.login_disabled"] is disabled
+    assert (found["sieve.software"], found["sieve.software_version_shown"]) == ("x 1.2", True)
 
 
 async def test_managesieve_under_implicit_tls() -> None:

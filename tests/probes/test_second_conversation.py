@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import socket
 import ssl
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.bindings.openssl.binding import Binding
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL
 
 from probes.imap import IMAPProbe
 from probes.model import Endpoint, Measurement, Probe, Role, TLSMode, Unmeasured
@@ -28,6 +37,7 @@ from tests.hostile.server import (
     Server,
     Silence,
     StartTLS,
+    authority,
     imap,
     pop3,
     serve,
@@ -332,6 +342,45 @@ async def test_resumption_with_a_web_server(answer: Script, tls: StartTLS, resum
         endpoint = Endpoint("web", url=f"https://localhost:{server.port}/")
         found = Found(await measure(ResumptionProbe(), endpoint, OPTIONS), server)
     assert (found["tls.resumption"], found["tls.early_data"]) == (resumption, early_data)
+
+
+@contextlib.contextmanager
+def server_that_takes_early_data(at_most: int) -> Iterator[int]:
+    """The port of an https server whose tickets allow so much early data."""
+    issued = authority().issue_cert("localhost")
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.use_certificate(x509.load_pem_x509_certificate(issued.cert_chain_pems[0].bytes()))
+    key = serialization.load_pem_private_key(issued.private_key_pem.bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    context.use_privatekey(key)
+    Binding().lib.SSL_CTX_set_max_early_data(context._context, at_most)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection = SSL.Connection(context, listening.accept()[0])
+                    connection.set_accept_state()
+                    with contextlib.suppress(SSL.Error):
+                        connection.do_handshake()
+                        connection.recv(4096)
+                        connection.sendall(OK.data)
+                        connection.shutdown()  # a session that ends without goodbye is not resumed
+                    connection.close()
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+@pytest.mark.parametrize("at_most", [0, 1, 16384, 0xFFFFFFFF])
+async def test_early_data_that_tickets_allow(at_most: int) -> None:
+    with server_that_takes_early_data(at_most) as port:
+        found = await measure(ResumptionProbe(), Endpoint("web", url=f"https://localhost:{port}/"), OPTIONS)
+    assert found["tls.early_data"].value is (at_most > 0)
+    assert found["tls.resumption"].value is True
 
 
 async def test_plain_http_has_no_sessions() -> None:

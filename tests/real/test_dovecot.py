@@ -232,6 +232,7 @@ def test_sieve_over_tls_alone(strict: Services, probe: Probe) -> None:
         {
             "sieve.capabilities": capabilities | {"STARTTLS"},
             "sieve.capabilities_after_tls": capabilities,
+            "sieve.login_disabled": True,  # ssl = required
             "sieve.starttls": True,
             "sieve.starttls_works": True,
             "sieve.starttls_injection": False,
@@ -258,6 +259,7 @@ def test_sieve_without_tls(plain: Services, probe: Probe) -> None:
             "sieve.starttls_command_injection": Cause.TLS_NOT_OFFERED,
             "sieve.starttls": False,
             "sieve.starttls_works": Cause.TLS_NOT_OFFERED,
+            "sieve.login_disabled": False,
             "sieve.auth_mechanisms": {"PLAIN"},
             "tls.versions": Cause.TLS_NOT_OFFERED,
         }
