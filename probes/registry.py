@@ -57,6 +57,11 @@ def names() -> tuple[str, ...]:
     return (*_SHIPPED, *(name for name in _added if name not in _SHIPPED))
 
 
+def shipped_names() -> tuple[str, ...]:
+    """Names of the shipped probes."""
+    return tuple(_SHIPPED)
+
+
 def probe(name: str) -> Probe:
     """The probe of this name. ``KeyError`` when there is none."""
     return _added[name] if name in _added else _shipped(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,7 @@ from mailrubric.cli import options
 from mailrubric.cli.terminal import Failure, Usage, print_json, say
 
 app = typer.Typer(
-    help="Write the commented skeleton of a vendor or a criterion.",
+    help="Write the commented skeleton of a vendor, a criterion or a probe.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,21 +35,58 @@ def criterion(identifier: Identifier, workspace: options.Workspace = None, json:
     _write("criterion", identifier, workspace, json)
 
 
-def _write(what: str, identifier: str, workspace: Path | None, as_json: bool) -> None:
-    from mailrubric.catalogue.skeletons import new_criterion, new_vendor
+@app.command()
+def probe(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Lower-case letters, digits and underscores.", show_default=False)
+    ],
+    workspace: options.Workspace = None,
+    json: options.Json = False,
+) -> None:
+    """Write probes/NAME.py, its test, and its entry in probes/README.md. Never overwrites."""
+    from mailrubric.catalogue.probe_skeleton import new_probe
 
+    folder = _folder(workspace)
+    with _faults(name):
+        paths = new_probe(folder, name)
+    step = f"python -m pytest {paths[1]}; then mailrubric probe --target URL --probe {name}"
+    if workspace is not None:
+        step += f" --workspace {workspace}"
+    if json:
+        print_json({"kind": "probe", "id": name, "path": str(paths[0]), "paths": list(map(str, paths)), "next": step})
+    else:
+        for path in paths:
+            say(str(path))
+        say(f"Next: {step}")
+
+
+def _folder(workspace: Path | None) -> Path:
     folder = workspace if workspace is not None else Path()
     if not folder.is_dir():
         raise Usage(f"--workspace: there is no folder {folder}")
-    make = {"vendor": new_vendor, "criterion": new_criterion}[what]
+    return folder
+
+
+@contextlib.contextmanager
+def _faults(identifier: str) -> Iterator[None]:
+    """What keeps a skeleton from being written, for people."""
     try:
-        path = make(folder, identifier)
+        yield
     except ValueError as error:
         raise Usage(f"{identifier!r}: {error}") from error
     except FileExistsError as error:
         raise Failure(f"{error.filename or identifier} exists already and is left as it is", 1) from error
     except OSError as error:
         raise Usage(f"the skeleton cannot be written: {error}") from error
+
+
+def _write(what: str, identifier: str, workspace: Path | None, as_json: bool) -> None:
+    from mailrubric.catalogue.skeletons import new_criterion, new_vendor
+
+    folder = _folder(workspace)
+    make = {"vendor": new_vendor, "criterion": new_criterion}[what]
+    with _faults(identifier):
+        path = make(folder, identifier)
     option = f" --workspace {workspace}" if workspace is not None else ""
     step = f"fill it in, then check it with: mailrubric validate{option}"
     if as_json:
