@@ -8,11 +8,16 @@ chokes on one entry, does not hide a whole kind.
 What is evidence: a ServerHello that chooses something that was offered, or an alert ``handshake_failure`` or
 ``insufficient_security`` for "nothing of this". A choice that was not offered is a ``protocol_error``; anything else
 leaves the question open, with its cause.
+
+Some servers (Dovecot) hang up where an alert is due. That is no evidence by itself. But a server that has answered
+other hellos, and that hangs up in the same way on one which nobody could accept, since it offers nothing but numbers
+that stand for no suite at all (RFC 8701), has shown that this is how it refuses (:meth:`Hellos.learn_refusal`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -42,7 +47,7 @@ if TYPE_CHECKING:
 
 CHUNK = 64
 """Suites in one hello: old servers (Windows Server 2003) look at the first 64 only, and others break at 128."""
-AT_ONCE = 3
+AT_ONCE = 2
 """Questions under way at once when a list is taken apart; ``mx`` gets one, by the network's own rule."""
 
 REFUSED = frozenset({"handshake_failure", "insufficient_security"})
@@ -58,6 +63,8 @@ _FOR_OTHERS = 2
 other kind of certificate is counted apart."""
 _FOR_OTHERS_FULL = 8
 
+_RESERVED = (0x0A0A, 0x2A2A, 0x4A4A, 0x6A6A)
+"""Numbers that will never be given to a suite, RFC 8701 §3.1."""
 _CURVES = tuple(code for code in GROUP_NAMES if code < 0x0100)
 
 
@@ -90,6 +97,10 @@ class Hellos:
         self._drawn: Counter[str] = Counter()
         self.chosen: set[int] = set()
         """Every suite that the server has chosen in answer to some hello."""
+        self.hung_up = False
+        """Whether the server has closed or reset the connection on some hello."""
+        self.hangs_up = False
+        """Whether that is known to be how it refuses."""
 
     def require(self, count: int = 1) -> None:
         """Raise ``Unmeasured`` unless so many more hellos may be sent."""
@@ -135,6 +146,7 @@ class Hellos:
             raise Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, str(error)) from None
         answer = await ask_flight(self.endpoint, self.network, hello, asked)
         if isinstance(answer, Unmeasured):
+            self.hung_up = self.hung_up or answer.cause is Cause.CONNECTION_RESET
             return Unmeasured(answer.cause, f"{answer.detail} in answer to {_asked(maximum, what)}")
         if isinstance(answer, Flight):
             wrong = _not_offered(answer, maximum, suites(maximum) if offer is None else offer, methods)
@@ -144,6 +156,30 @@ class Hellos:
                 return problem
             self.chosen.add(answer.hello.suite)
         return answer
+
+    async def learn_refusal(self) -> None:
+        """Find out whether a server that hung up refuses in that way (``hangs_up``). Ask only when it has answered some
+        other hello."""
+        with contextlib.suppress(Unmeasured):
+            answer = await self.ask("TLSv1.2", "reserved numbers alone", offer=_RESERVED)
+            self.hangs_up = isinstance(answer, Unmeasured) and answer.cause is Cause.CONNECTION_RESET
+            if self.hangs_up:
+                self.network.note("this server hangs up where it refuses")
+
+    def decided(self, answer: FlightAnswer | Unmeasured, asked: str) -> Flight | None:
+        """The flight, or None when the server refuses what it was offered. Raises ``Unmeasured`` for what shows
+        neither."""
+        if isinstance(answer, Flight):
+            return answer
+        if isinstance(answer, Alert) and answer.name in REFUSED:
+            return None
+        if isinstance(answer, Unmeasured) and self.refuses_so(answer):
+            return None
+        raise undecided(answer, asked)
+
+    def refuses_so(self, problem: Unmeasured | None) -> bool:
+        """Whether what is missing is missing because the server refuses by hanging up."""
+        return self.hangs_up and problem is not None and problem.cause is Cause.CONNECTION_RESET
 
     def _random(self, asked: str, size: int) -> bytes:
         """Random bytes for a hello, which a recording can give again."""
@@ -159,7 +195,7 @@ class Hellos:
             answer = await self.ask(maximum, what, offer=offer, key_share=False, older=False)
         else:
             answer = await self.ask(maximum, what, offer=offer)
-        return decided(answer, f"{_asked(maximum, what)}")
+        return self.decided(answer, _asked(maximum, what))
 
     async def choose_group(self, maximum: Version, offer: Sequence[int], what: str) -> int | None:
         """Which of these groups the server chooses, in TLS 1.3 or for ECDHE in an older version; None when it refuses
@@ -170,7 +206,7 @@ class Hellos:
         else:
             curved = [suite for suite in suites(maximum) if ciphers.key_exchange(suite).startswith("ECDHE_")]
             answer = await self.ask(maximum, what, offer=curved, groups=offer)
-        flight = decided(answer, _asked(maximum, what))
+        flight = self.decided(answer, _asked(maximum, what))
         if flight is None:
             return None
         group = flight.hello.group
@@ -273,15 +309,6 @@ async def hybrid_groups(hellos: Hellos, *, to_the_end: bool) -> Accepted:
     except Unmeasured as problem:
         return Accepted(problem=problem)
     return Accepted() if group is None else Accepted([group], Unmeasured(Cause.NOT_PERMITTED, _MORE))
-
-
-def decided(answer: FlightAnswer | Unmeasured, asked: str) -> Flight | None:
-    """The flight, or None when the server refuses what it was offered. Raises ``Unmeasured`` for what shows neither."""
-    if isinstance(answer, Flight):
-        return answer
-    if isinstance(answer, Alert) and answer.name in REFUSED:
-        return None
-    raise undecided(answer, asked)
 
 
 def undecided(answer: Alert | Unreadable | Unmeasured, asked: str) -> Unmeasured:

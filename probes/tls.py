@@ -375,6 +375,8 @@ def _of_everything(first: FirstHellos, everything: Everything | None) -> list[Me
     prime = prime_of(flight) if flight is not None else None
     if everything is None:
         asked = Unmeasured(Cause.NOT_PERMITTED, f"taking an offer apart {_ONLY_FULL}")
+        if not first.versions.seen:
+            asked = first.versions.why_not("TLSv1.2")
         bits: int | Unmeasured = first.versions.why_nothing_older() if first.versions.newest_up_to_12 is None else asked
         if prime is not None:
             bits = prime

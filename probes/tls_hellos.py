@@ -2,8 +2,8 @@
 which connections.
 
 How many there are at standard depth, and when they go out, is told in ``probes.tls``; the order in which they are given
-connections, where those are few, is the order of importance: weak suites, versions, post-quantum groups, and the
-fallback signal if one more is left for the other kind of certificate.
+connections, where those are few, is the order of importance: weak suites, versions, how a server refuses that hung up,
+post-quantum groups, and the fallback signal if one more is left for the other kind of certificate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from probes.offers import (
     Accepted,
     Hellos,
     candidate_groups,
-    decided,
     ended,
     hybrid_groups,
     undecided,
@@ -41,6 +40,8 @@ Order = Literal["client", "mixed", "server"]
 _TLS_CAUSES = frozenset({Cause.TLS_ALERT, Cause.TLS_HANDSHAKE_ERROR, Cause.TLS_CLIENT_UNSUPPORTED})
 """A handshake that ended like this reached a TLS server, or what should be one: hellos may still learn its versions."""
 
+_FOR_ORDER = 2
+"""Hellos that show the server's order, which a long list of suites must not eat up."""
 _SSLV2_REFUSED = REFUSED | {"protocol_version"}
 
 
@@ -113,6 +114,10 @@ async def _ask_of_tls(
         session, found = await shaking, await weak
         if not isinstance(session, Unmeasured):
             hellos.chosen |= ciphers.numbers(session.cipher)
+        if hellos.hung_up and versions.answered:
+            await hellos.learn_refusal()
+            if hellos.refuses_so(found.problem):
+                found.problem = None
         heard = versions.heard or found.problem is None or found.problem.cause in (Cause.TLS_ALERT, Cause.NOT_PERMITTED)
         if isinstance(session, Unmeasured) and session.cause not in ANSWERS_TLS and not heard:
             raise Unmeasured(session.cause, session.detail)
@@ -152,6 +157,8 @@ async def _ask_fallback(hellos: Hellos, versions: Versions) -> bool | Unmeasured
         return problem
     if isinstance(answer, Alert) and answer.name == "inappropriate_fallback":
         return True
+    if isinstance(answer, Unmeasured) and hellos.refuses_so(answer):
+        return True  # without the signal it has answered the same hello
     return False if isinstance(answer, Flight) else undecided(answer, f"a hello of {seen[-2]} as a fallback")
 
 
@@ -175,8 +182,10 @@ async def ask_everything(first: FirstHellos) -> Everything:
     sslv2 = await _ask_sslv2(hellos)
     dh_bits = await _ask_prime(hellos, versions)
     groups = await _find_groups(first)
+    hellos.allowance -= _FOR_ORDER
     suites, older = await _find_suites(first)
-    order = suites.problem or await _ask_order(hellos, versions, suites.found, older)
+    hellos.allowance += _FOR_ORDER
+    order = await _ask_order(hellos, versions, suites, older)
     return Everything(sslv2, dh_bits, groups, suites, order)
 
 
@@ -187,6 +196,8 @@ async def _ask_sslv2(hellos: Hellos) -> bool | Unmeasured:
         answer = await ask_sslv2(hellos.endpoint, hellos.network)
     except Unmeasured as problem:
         return problem
+    if isinstance(answer, Unmeasured) and hellos.refuses_so(answer):
+        return False
     if isinstance(answer, Unmeasured):
         return Unmeasured(answer.cause, f"{answer.detail} in answer to a hello of SSL 2.0")
     if isinstance(answer, ServerHello2):
@@ -208,7 +219,7 @@ async def _ask_prime(hellos: Hellos, versions: Versions) -> int | Unmeasured:
         answer = await hellos.ask(
             maximum, "finite-field Diffie-Hellman alone", offer=offer[:CHUNK], groups=candidate_groups("TLSv1.2")
         )
-        flight = decided(answer, asked)
+        flight = hellos.decided(answer, asked)
     except Unmeasured as problem:
         return problem
     if flight is None:
@@ -256,16 +267,14 @@ async def _find_suites(first: FirstHellos) -> tuple[Accepted, list[int]]:
     return every, newest
 
 
-async def _ask_order(
-    hellos: Hellos, versions: Versions, found: Sequence[int], older: Sequence[int]
-) -> Order | Unmeasured:
-    """Offer all that is accepted, and then the same in reverse. ChaCha20 is left out: some servers put it first for
-    clients that do, whatever their order is."""
+async def _ask_order(hellos: Hellos, versions: Versions, suites: Accepted, older: Sequence[int]) -> Order | Unmeasured:
+    """Offer what was found to be accepted, and then the same in reverse. ChaCha20 is left out: some servers put it
+    first for clients that do, whatever their order is."""
     version = versions.newest_up_to_12
     offers: list[tuple[Version, Sequence[int]]] = [] if version is None else [(version, older)]
-    offers += [("TLSv1.3", [suite for suite in found if suite in ciphers.registered(True)])]
-    for maximum, suites in offers:
-        offer = [suite for suite in suites if "CHACHA20" not in ciphers.name(suite)][:CHUNK]
+    offers += [("TLSv1.3", [suite for suite in suites.found if suite in ciphers.registered(True)])]
+    for maximum, found in offers:
+        offer = [suite for suite in found if "CHACHA20" not in ciphers.name(suite)][:CHUNK]
         if len(offer) < 2:
             continue
         try:
@@ -278,7 +287,8 @@ async def _ask_order(
         if first.hello.suite == second.hello.suite:
             return "server"
         return "client" if (first.hello.suite, second.hello.suite) == (offer[0], offer[-1]) else "mixed"
-    return Unmeasured(Cause.NOT_APPLICABLE, "the server accepts no two suites that there could be an order of")
+    none = Unmeasured(Cause.NOT_APPLICABLE, "the server accepts no two suites that there could be an order of")
+    return suites.problem or none
 
 
 def prime_of(flight: Flight) -> int | None:

@@ -76,13 +76,25 @@ async def test_connections_to_a_legacy_server() -> None:
     assert found["tls.fallback_scsv"].cause is Cause.THROTTLED
 
 
+async def test_connections_to_a_legacy_server_at_full_depth() -> None:
+    suites = (CBC, RSA_CBC, DHE, DES3, RC4)
+    model = Model(dict.fromkeys(hello.VERSIONS[:3], suites))
+    found = await of(model, "full")
+    assert found["tls.suites"].value == tuple(sorted(ciphers.name(each) for each in suites))
+    assert found["tls.weak_families"].value == ("3des", "rc4")
+    first = 1 + 5 + 3 + 1  # the refused handshake, versions, weak families, the fallback signal
+    apart = 1 + 1 + 3  # SSL 2.0, the prime, two curves and their end
+    # Those that TLS 1.1 accepts were seen already but for two; then the end of each chunk of every version; the order.
+    assert len(model.seen) <= first + apart + 2 + 3 * 2 + 2
+
+
 async def test_a_long_list_ends_at_our_limit_and_says_so() -> None:
     model = Model({"TLSv1.2": ciphers.candidates(False)})
     found = await of(model, "full")
     assert len(model.seen) <= QUICK.connections_per_address_full - 7
     assert found["tls.suites"].cause is Cause.THROTTLED
     assert "accepted so far: TLS_" in found["tls.suites"].detail
-    assert found["tls.server_order"].cause is Cause.THROTTLED
+    assert found["tls.server_order"].value == "server", "for which two are kept"
     assert found["tls.weak_suites"].value is True
     assert found["tls.forward_secrecy_only"].value is False
     assert found["tls.groups"].value == ("secp256r1", "x25519")
@@ -151,6 +163,54 @@ def instead(model: Model, kind: Kind, said: bytes) -> Handler:
             return said if self.seen[-1] == kind else answer
 
     return Other(**{each.name: getattr(model, each.name) for each in dataclasses.fields(model)}).handler()
+
+
+# --- servers that hang up ---------------------------------------------------------------------------------------------
+
+
+class HangsUp(Model):
+    """Closes the connection where an alert is due."""
+
+    def answer(self, parsed: Reader) -> bytes:
+        answer = super().answer(parsed)
+        return b"" if answer.startswith(b"\x15") else answer
+
+
+@pytest.mark.parametrize("depth", ["standard", "full"])
+async def test_a_server_that_hangs_up_where_it_refuses(depth: Depth) -> None:
+    model = HangsUp({"TLSv1.3": (0x1302, 0x1301), "TLSv1.2": (GCM, CBC)}, sslv2=b"")
+    found = await of(model, depth)
+    assert found["tls.weak_suites"].value is False
+    assert found["tls.weak_families"].value == ()
+    assert found["tls.post_quantum"].value is False
+    assert found["tls.post_quantum_groups"].value == ()
+    assert found["tls.versions"].cause is Cause.CONNECTION_RESET, "of versions it is no evidence"
+    if depth == "full":
+        assert found["tls.fallback_scsv"].value is True
+        assert found["tls.groups"].value == ("secp256r1", "x25519")
+        assert found["tls.server_order"].value == "server"
+        assert found["tls.sslv2"].value is False
+        assert found["tls.dh_bits"].cause is Cause.NOT_APPLICABLE
+        assert found["tls.suites"].cause is Cause.CONNECTION_RESET, "older versions may have more"
+    assert len(model.seen) <= (7 if depth == "standard" else 30)
+
+
+async def test_a_server_that_hangs_up_on_weak_suites_alone_is_not_understood() -> None:
+    model = Model(MODERN)
+    found = await at(instead(model, "weak", b""))
+    assert found["tls.weak_suites"].cause is Cause.CONNECTION_RESET
+    assert "other" in model.seen, "reserved numbers, which this server answers with an alert"
+
+
+async def test_a_server_that_always_hangs_up_is_not_understood() -> None:
+    async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(5000)
+
+    async with scripted(serve) as state:
+        endpoint = Endpoint("submission", host="localhost", port=state.port, tls="implicit")
+        found = await measure(TLSProbe(), endpoint, options())
+    assert {each.cause for each in found.values()} == {Cause.CONNECTION_RESET}
+    assert state.connections <= 1 + 3
 
 
 # --- choices that were not offered ------------------------------------------------------------------------------------
