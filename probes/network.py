@@ -684,7 +684,7 @@ class Network:
                 raise Unmeasured(
                     Cause.THROTTLED, f"our own limit of {self._connections_allowed} connections per address"
                 )
-            if mx:
+            if mx and not self.is_own_server:  # his own may be asked as fast as it answers
                 await self._before_deadline(
                     asyncio.sleep(place.next_dial - self._loop.time()), f"keeping our distance from {text}"
                 )
