@@ -37,7 +37,9 @@ PROBING = tuple(name for name in TITLES if name != "scoring")
 HEAD = """# Benchmarks
 
 Made by `python -m bench --write` (`make bench`), each section as it says. Every comparison is of one run on one
-machine; sections may be of different days. How to repeat one: `python -m bench SECTION`.
+machine; sections may be of different days. How to repeat one: `python -m bench SECTION`, as root, with Debian's
+iproute2, postfix, chasquid, nsd, testssl.sh, nmap, swaks and prometheus-blackbox-exporter; SSLyze and checkdmarc come
+from PyPI into environments of their own. "time ÷ ours" is how many times longer the peer takes: below 1, it is quicker.
 """
 
 

@@ -79,14 +79,31 @@ def python_program(package: str, program: str) -> Path:
     return path
 
 
-def version_of(command: Sequence[str | Path]) -> str:
-    """The first version number that a program names when asked; "" when it names none."""
+def versions() -> str:
+    """The versions of the peers and servers that are here, as a sentence."""
+    found: list[tuple[str, Command]] = []
+    for name in ("sslyze", "checkdmarc"):
+        wanted = f"import importlib.metadata; print(importlib.metadata.version({name!r}))"
+        found.append((name, [CACHE / name / "bin" / "python", "-c", wanted]))
+    found += [
+        ("testssl.sh", ["dpkg-query", "-W", "-f", "${Version}", "testssl.sh"]),
+        ("nmap", ["dpkg-query", "-W", "-f", "${Version}", "nmap"]),
+        ("swaks", ["dpkg-query", "-W", "-f", "${Version}", "swaks"]),
+        ("blackbox_exporter", ["dpkg-query", "-W", "-f", "${Version}", "prometheus-blackbox-exporter"]),
+        ("Postfix", ["dpkg-query", "-W", "-f", "${Version}", "postfix"]),
+        ("chasquid", ["dpkg-query", "-W", "-f", "${Version}", "chasquid"]),
+    ]
+    return "Versions: " + ", ".join(f"{name} {_said(command) or 'unknown'}" for name, command in found) + "."
+
+
+def _said(command: Sequence[str | Path]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, timeout=30, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    found = re.search(rb"\d+\.\d+(?:\.\d+)*|20\d{6}", re.sub(rb"\x1b\[[0-9;]*m", b"", done.stdout + done.stderr))
-    return found[0].decode() if found else ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 EVERY_SUITE = "versions, every cipher suite, certificate (trust, name, key)"

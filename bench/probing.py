@@ -46,6 +46,7 @@ def endpoint(repeats: int, only: Sequence[str]) -> Table:
                         _rows(table, made, way, peer, repeats, ours)
                 if not only or BLACKBOX in only:
                     _blackbox_row(table, made, way, repeats)
+        table.notes.append(peers.versions())
     return table
 
 
