@@ -9,12 +9,17 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import dns.flags
+import dns.message
+import dns.rrset
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from probes import addresses, registry
 from probes.blocklists import question
-from probes.model import Cause, Endpoint, Measurement
-from probes.network import Options
+from probes.model import Cause, Endpoint, Measurement, Unmeasured
+from probes.network import Network, Options
 from tests.hostile import faults_dns, faults_web
 from tests.hostile.server import authority_file
 from tests.hostile.test_fault_matrix import AT_ONCE, LIMITS, Outcome, check_time_and_bugs, same, timed, web_server
@@ -158,3 +163,58 @@ async def test_a_server_of_bimi_files_that_fails(fault: faults_web.Case, options
             assert not any(each.cause is None for each in rest)
     if found["bimi.svg_served"].value is True:
         assert found["bimi.svg_deviations"].value != ()  # whatever came was no logo
+
+
+# --- mutated answers --------------------------------------------------------------------------------------------------
+
+_CHANGES = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255), st.integers(0, 2)), min_size=1, max_size=12)
+_RECORDS = {
+    "SOA": "ns1.hostile.test. hostmaster.hostile.test. 7 7200 3600 1209600 900",
+    "NS": "ns1.hostile.test.",
+    "A": "127.0.0.4",
+    "TXT": '"v=spf1 -all"',
+    "MX": "10 mx1.hostile.test.",
+    "TLSA": "3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+    "CAA": '0 issue "authority.test"',
+}
+
+
+def mutated(wire: bytes, changes: list[tuple[int, int, int]]) -> bytes:
+    """The message with bytes replaced, put in or cut off; its number stays, so that it is taken for the answer."""
+    data = bytearray(wire)
+    for place, byte, how in changes:
+        at = 2 + place % max(1, len(data) - 2)
+        if how == 0:
+            data[at : at + 1] = bytes([byte])
+        elif how == 1:
+            data.insert(at, byte)
+        elif byte < 32:
+            del data[at:]
+    return bytes(data)
+
+
+@settings(max_examples=60, deadline=None)
+@given(kind=st.sampled_from(sorted(_RECORDS)), changes=st.lists(_CHANGES, min_size=8, max_size=8))
+def test_mutated_answers_are_answers_or_causes(kind: str, changes: list[list[tuple[int, int, int]]]) -> None:
+    """Whatever the bytes are, nothing but ``Unmeasured`` is raised, by asking a server itself and by the resolver."""
+    query = dns.message.make_query("hostile.test", kind, use_edns=0)
+    response = dns.message.make_response(query)
+    response.flags |= dns.flags.AA
+    response.answer.append(dns.rrset.from_text("hostile.test.", 60, "IN", kind, _RECORDS[kind]))
+    wire = response.to_wire()
+
+    async def ask(change: list[tuple[int, int, int]]) -> None:
+        said = mutated(wire, change)
+        fault = faults_dns.Fault("mutated", lambda query: query[:2] + said[2:], faults_dns.FAILURE, tcp="refused")
+        async with faults_dns.failing_server(fault) as resolver:
+            limits = dataclasses.replace(LIMITS, dns_timeout=0.1)
+            options = Options(limits=limits, allow_private=True, resolver=resolver)
+            async with Network(DOMAIN, options) as network:
+                for asking in (network.ask_server(SERVER, "hostile.test", kind), network.resolve("hostile.test", kind)):
+                    with contextlib.suppress(Unmeasured):
+                        assert all(isinstance(text, str) for text in (await asking).records)
+
+    async def ask_all() -> None:
+        await asyncio.gather(*map(ask, changes))
+
+    asyncio.run(ask_all())
