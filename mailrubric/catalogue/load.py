@@ -57,6 +57,7 @@ __all__ = [
     "Problem",
     "check",
     "examine",
+    "judgements_of",
     "known_metrics",
     "load",
     "parse_criteria",
@@ -235,6 +236,21 @@ def read_judgement(path: Path, catalogue: Catalogue) -> Judgement:
     if isinstance(file.model, Judgement) and not _errors(problems):
         return file.model
     raise CatalogueError(problems)
+
+
+EVALUATIONS = "evaluations"
+"""The folder of a workspace that holds one file of weights for each evaluator."""
+
+
+def judgements_of(directory: Path, catalogue: Catalogue) -> dict[str, Judgement]:
+    """Every evaluator's weights in a workspace, by name (the file's when it says none), in the order of the files.
+    Raises ``CatalogueError``."""
+    found: dict[str, Judgement] = {}
+    for path in sorted((directory / EVALUATIONS).glob("*.yaml")):
+        judgement = read_judgement(path, catalogue)
+        name = judgement.name or path.stem
+        found[name if name not in found else f"{name} ({path.stem})"] = judgement
+    return found
 
 
 def _errors(problems: Iterable[Problem]) -> bool:

@@ -8,8 +8,6 @@ from pathlib import Path
 from mailrubric.cli import options
 from mailrubric.cli.terminal import Usage, print_json, print_table, print_title, say
 
-FOLDER = "evaluations"
-
 
 def people(
     preset: options.Preset = None,
@@ -21,7 +19,7 @@ def people(
     json: options.Json = False,
 ) -> None:
     """What each evaluator (evaluations/NAME.yaml) would choose, what all together would, and where they disagree."""
-    from mailrubric.catalogue.load import read_judgement
+    from mailrubric.catalogue.load import EVALUATIONS, judgements_of
     from mailrubric.cli.catalogue import Choice, gather
     from mailrubric.cli.workspace import catalogue_faults
     from mailrubric.scoring.evaluate import ScoringError, WeightError, tabulate
@@ -29,14 +27,10 @@ def people(
 
     choice = Choice(workspace, (), tuple(category or ()), everyone, preset, None, min_coverage, as_of)
     place, catalogue, given, _ = gather(choice)
-    files = sorted((place.directory / FOLDER).glob("*.yaml"))
-    if not files:
-        raise Usage(f"no evaluator has given weights yet: {_shown(place.directory)} has no {FOLDER}/NAME.yaml")
     with catalogue_faults():
-        judgements = {}
-        for file in files:
-            judgement = read_judgement(file, catalogue)
-            judgements[judgement.name or file.stem] = judgement
+        judgements = judgements_of(place.directory, catalogue)
+    if not judgements:
+        raise Usage(f"no evaluator has given weights yet: {_shown(place.directory)} has no {EVALUATIONS}/NAME.yaml")
     try:
         table = tabulate(given.catalogue, given.observations, given.as_of, vendors=list(given.catalogue.vendors))
         found = agreement(table, judgements, preset=given.preset, minimum_coverage=given.minimum_coverage)

@@ -7,9 +7,10 @@ from typing import cast
 import pandas as pd
 import streamlit as st
 
+from mailrubric.catalogue.load import CatalogueError, judgements_of
 from mailrubric.causes import short
 from mailrubric.dashboard import charts, pages
-from mailrubric.dashboard.state import View, view
+from mailrubric.dashboard.state import NO_PRESET, View, table, view
 from mailrubric.dashboard.text import plain
 from mailrubric.display import tenths
 from mailrubric.scoring.decision import (
@@ -22,6 +23,7 @@ from mailrubric.scoring.decision import (
     robust,
     sensitive,
 )
+from mailrubric.scoring.people import agreement
 from mailrubric.scoring.robustness import WeightsKind
 
 _KINDS = {
@@ -50,6 +52,7 @@ def page() -> None:
         _flips(current, [vendor.id for vendor in ranked])
     except DecisionError as error:
         st.error(plain(error))
+    _people(current)
 
 
 def _robust(current: View) -> None:
@@ -196,6 +199,64 @@ def _values(current: View, found: Sensitivity) -> None:
             "Level at": st.column_config.NumberColumn(format="%.0f"),
         },
         alt="Points of single criteria at which the two vendors are level, the smallest change first",
+    )
+
+
+def _people(current: View) -> None:
+    st.subheader("What each of us would choose")
+    try:
+        judgements = judgements_of(current.workspace.directory, current.catalogue)
+    except CatalogueError as error:
+        st.error("\n".join(f"- {plain(problem)}" for problem in error.problems[:20]), title="Weights with errors")
+        return
+    if not judgements:
+        st.caption(
+            "Put each evaluator's weights into evaluations/NAME.yaml of the workspace (numbers, a ranking, swings or "
+            "comparisons), and they stand here side by side."
+        )
+        return
+    found = agreement(
+        table(current.workspace, current.store, tuple(sorted(vendor.id for vendor in current.shown))),
+        judgements,
+        preset=None if current.preset == NO_PRESET else current.preset,
+        minimum_coverage=current.minimum_coverage,
+    )
+    st.markdown(plain(found.sentence))
+    rows = []
+    for person in (*found.people, found.together):
+        first = {rank: current.name(vendor) for vendor, rank in person.ranks.items() if rank <= 3}
+        rows.append(
+            {
+                "Who": person.name,
+                "By": person.method,
+                "First": first.get(1, ""),
+                "Second": first.get(2, ""),
+                "Third": first.get(3, ""),
+                "Consistency ratio": person.consistency,
+            }
+        )
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        placeholder="",
+        column_config={
+            "Consistency ratio": st.column_config.NumberColumn(
+                format="%.2f", help="Of comparisons two at a time: above 0.1 they contradict each other"
+            )
+        },
+        alt="First three vendors of each evaluator and of all together",
+    )
+    titles = {group.id: group.title for group in current.catalogue.groups}
+    weights = {titles[group]: {p.name: p.groups[group] for p in (*found.people, found.together)} for group in titles}
+    shown = [titles[group] for group in found.disagreement]
+    st.caption(
+        "Weights of the groups in per cent, those on which you disagree most first. "
+        f"Agreement on the order of the {found.ranked_by_all} vendors that all of you rank (Kendall's W): "
+        f"{found.concordance:.2f}."
+    )
+    st.dataframe(
+        pd.DataFrame(weights).T.loc[shown].round(1),
+        alt="Weights of the groups by evaluator, largest disagreement first",
     )
 
 
