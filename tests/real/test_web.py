@@ -33,6 +33,9 @@ SUMMARY = {
 }
 
 
+PROBLEM = '{"type": "about:blank", "title": "Unauthorized", "status": 401}'
+
+
 @pytest.fixture(scope="module")
 def services(authority: Authority) -> Iterator[dict[str, Service]]:
     """One nginx: ``modern`` (HTTP/2, HSTS, TLS 1.3 alone), ``old`` (HTTP/1.1, TLS from 1.0), ``plain`` (redirects)."""
@@ -49,7 +52,18 @@ def services(authority: Authority) -> Iterator[dict[str, Service]]:
             ssl_ecdh_curve X25519;
             add_header Strict-Transport-Security "max-age=31536000; includeSubDomains" always;
             root @ROOT@;
-            location = /v1/messages {{ return 401; }}
+            location = /v1/messages {{
+                default_type application/problem+json;
+                add_header WWW-Authenticate 'Bearer realm="api", Basic realm="a, b"' always;
+                add_header X-Request-Id $request_id always;
+                add_header RateLimit-Policy '"default";q=10;w=1' always;
+                add_header Alt-Svc 'h3=":443"; ma=86400' always;
+                return 401 '{PROBLEM}';
+            }}
+            location = /.well-known/security.txt {{
+                default_type text/plain;
+                return 200 "Contact: mailto:security@{DOMAIN}\nExpires: 2099-12-31T23:59:59Z\n";
+            }}
         }}""",
         f"""
         server {{
@@ -60,7 +74,10 @@ def services(authority: Authority) -> Iterator[dict[str, Service]]:
             ssl_ciphers ECDHE-RSA-AES128-SHA:@SECLEVEL=0;
             ssl_ecdh_curve secp384r1;
             root @ROOT@;
+            keepalive_timeout 0;
             location = /api/v2/summary.json {{ return 200 "<html>not a status page</html>"; }}
+            location = /.well-known/security.txt {{ default_type text/html; return 200 "<p>Contact: us"; }}
+            location = /v1/messages {{ default_type text/html; return 403 "<h1>Forbidden"; }}
         }}""",
         f"""
         server {{
@@ -88,6 +105,13 @@ def test_modern_server(services: dict[str, Service], probe: Probe) -> None:
             "http.tls": True,
             "http.hsts": True,
             "http.hsts_max_age": 31536000,
+            "http.hsts_include_subdomains": True,
+            "http.hsts_preload": False,
+            "http.http3_announced": False,
+            "security_txt.present": True,
+            "security_txt.valid": True,
+            "security_txt.contact": {f"mailto:security@{DOMAIN}"},
+            "security_txt.signed": False,
             "tls.versions": {"TLSv1.3"},  # ssl_protocols
             "tls.group": "x25519",  # ssl_ecdh_curve
             "certificate.trusted": True,
@@ -97,6 +121,13 @@ def test_modern_server(services: dict[str, Service], probe: Probe) -> None:
     latency = reported.found["http.latency_ms"]
     assert isinstance(latency, float)
     assert 0 < latency < 5000
+    days = reported.found["security_txt.expires_days"]
+    assert isinstance(days, float)
+    assert days > 20_000
+    # Page and file came over one connection, which nginx keeps open.
+    requests = [line for line in reported.transcript.splitlines() if " GET " in line]
+    assert len(requests) == 2
+    assert len({line.split()[1] for line in requests}) == 1
 
 
 def test_old_server(services: dict[str, Service], probe: Probe) -> None:
@@ -106,6 +137,7 @@ def test_old_server(services: dict[str, Service], probe: Probe) -> None:
             "http.version": "HTTP/1.1",
             "http.hsts": False,
             "http.hsts_max_age": Cause.NOT_APPLICABLE,
+            "security_txt.present": False,  # a web page stands there
             "tls.versions": {"TLSv1.0", "TLSv1.1", "TLSv1.2"},
             "tls.oldest_version": "TLSv1.0",
             "tls.newest_version": "TLSv1.2",
@@ -158,7 +190,37 @@ def measure(endpoint: Endpoint, authority: Authority, resolver: str) -> Reported
 
 def test_api_that_wants_credentials(services: dict[str, Service], authority: Authority, resolver: str) -> None:
     endpoint = Endpoint("api", url=url(services["modern"], "/v1/messages"))
-    measure(endpoint, authority, resolver).check({"http.status": 401, "http.authentication_required": True})
+    reported = measure(endpoint, authority, resolver)
+    reported.check(
+        {
+            "http.status": 401,
+            "http.authentication_required": True,
+            "http.authentication_schemes": {"basic", "bearer"},
+            "http.error_json": True,
+            "http.error_fields": {"status", "title", "type"},
+            "http.problem_details": True,
+            "http.request_id_headers": {"x-request-id"},
+            "http.rate_limit_headers": {"ratelimit-policy"},
+            "http.lifecycle_headers": set(),
+            "http.http3_announced": True,
+            "http.version": "HTTP/2",
+        }
+    )
+    assert reported.detail("latency.response_p50_ms") == "5 samples"
+    assert isinstance(reported.found["latency.response_p95_ms"], float)
+    endpoint = Endpoint("api", url=url(services["old"], "/v1/messages"))
+    reported = measure(endpoint, authority, resolver)
+    reported.check(
+        {
+            "http.status": 403,
+            "http.authentication_required": True,
+            "http.authentication_schemes": Cause.NOT_APPLICABLE,
+            "http.error_json": False,
+            "http.problem_details": False,
+            "latency.response_p95_ms": Cause.NOT_PERMITTED,
+        }
+    )
+    assert reported.detail("latency.response_p50_ms") == "1 sample", "keepalive_timeout 0: nginx hangs up"
     endpoint = Endpoint("api", url=url(services["modern"]))
     measure(endpoint, authority, resolver).check({"http.status": 200, "http.authentication_required": False})
 
