@@ -61,8 +61,9 @@ def _row(number: int, entry: dict[str, Any], declared: Collection[str]) -> Row:
         raise ValueError(f"{place}: no probe declares {', '.join(missing)}")
     answered = bool(metrics) or "also" in entry
     states = [state for state in _STATES if state in entry] or ["covered"]
-    if len(states) > 1 or answered != (states[0] in ("covered", "part")) or not entry.get("check"):
-        raise ValueError(f"{place}: it is either answered (metrics, also; maybe part) or not (and then one reason)")
+    silent = states[0] not in ("covered", "part")
+    if len(states) > 1 or (answered == silent and states != ["opt_in"]) or not entry.get("check"):
+        raise ValueError(f"{place}: it is either answered (metrics, also; maybe part, or opt_in) or not (one reason)")
     words = "; ".join(entry[key] for key in ("also", *_STATES) if key in entry)
     return Row(number, entry["check"], metrics, states[0], words)
 
