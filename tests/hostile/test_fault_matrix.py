@@ -516,7 +516,8 @@ def test_memory_is_bounded(group: str) -> None:
     result = json.loads(done.stdout)
     assert result["growth"] < MEMORY, result
     # The floods were met, not avoided: all is well without one, and something is missing because of each.
-    fine = {"", "not_applicable", "not_permitted"}
+    # (The measuring process does not know the authority, so it cannot say whether a chain is complete.)
+    fine = {"", "not_applicable", "not_permitted", "tls_client_unsupported"}
     assert set(result["causes"][0]) <= fine, result
     assert not any("probe_bug" in causes for causes in result["causes"]), result
     assert all(set(causes) - fine for causes in result["causes"][1:]), result
