@@ -11,6 +11,7 @@ from mailrubric.cli import options
 from mailrubric.cli.terminal import Usage, complain, print_json, say
 
 if TYPE_CHECKING:
+    from mailrubric.catalogue.messages import Problem
     from mailrubric.workspace import Workspace
 
 
@@ -19,6 +20,15 @@ def validate(
         list[Path] | None,
         typer.Argument(metavar="PATH", help="Files or folders. Default: the whole workspace.", show_default=False),
     ] = None,
+    evidence: Annotated[
+        bool,
+        typer.Option(
+            "--evidence",
+            help="Warn also of criteria that tell no two vendors apart or count a thing twice, and of groups that no "
+            "evidence reaches.",
+            show_default=False,
+        ),
+    ] = False,
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:
@@ -46,6 +56,8 @@ def validate(
                 place.catalogue()
             except CatalogueError as error:  # what only shows when all is put together, such as an unknown preset
                 problems = sorted({*problems, *error.problems}, key=order)
+        if evidence and not any(problem.severity == "error" for problem in problems):
+            problems = sorted({*problems, *_remarks(place)}, key=order)
     except CatalogueError as error:  # mailrubric.yaml itself
         problems = error.problems
     errors = sum(problem.severity == "error" for problem in problems)
@@ -57,6 +69,30 @@ def validate(
         warnings = len(problems) - errors
         complain(f"{errors} error{_s(errors)}, {warnings} warning{_s(warnings)}" if problems else "no faults found")
     raise typer.Exit(1 if errors else 0)
+
+
+def _remarks(place: Workspace) -> list[Problem]:
+    """What the criteria do badly with the vendors and the evidence at hand, as warnings at their places."""
+    from mailrubric.catalogue import yamlfile
+    from mailrubric.catalogue.messages import Problem
+    from mailrubric.cli.catalogue import Choice, gather
+    from mailrubric.scoring.criticism import criticise
+    from mailrubric.scoring.evaluate import tabulate
+
+    _, catalogue, given, _ = gather(Choice(place.directory, (), (), True))
+    table = tabulate(given.catalogue, given.observations, given.as_of, vendors=list(given.catalogue.vendors))
+    found = []
+    for remark in criticise(table):
+        path = catalogue.paths[remark.subject]
+        kind, _, identifier = remark.subject.partition(":")
+        document = yamlfile.read_file(path)
+        where: tuple[str | int, ...] = ("group",)
+        if kind == "criterion":
+            entries = document.data["criteria"]
+            where = ("criteria", next(at for at, each in enumerate(entries) if each["id"] == identifier))
+        line, column = document.position(where)
+        found.append(Problem(path, line, column, remark.sentence, identifier, "warning"))
+    return found
 
 
 def _has_files(place: Workspace) -> bool:
