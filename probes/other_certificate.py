@@ -88,7 +88,13 @@ async def other_chain(endpoint: Endpoint, network: Network, kind: Kind, host: st
     connections are few, they matter more, and what is left over does not depend on chance.
     """
     try:
-        hello = client_hello("TLSv1.2", host, offer=suites_of(kind), groups=_GROUPS)
+        hello = client_hello(
+            "TLSv1.2",
+            host,
+            offer=suites_of(kind),
+            groups=_GROUPS,
+            random=lambda size: network.random("other certificate", size),
+        )
     except HelloError as error:
         raise Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, str(error)) from None
     await network.after(*_FIRST)

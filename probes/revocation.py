@@ -141,7 +141,7 @@ def _signature_error(
     response: ocsp.OCSPResponse, issuer: x509.Certificate, chain: Arrangement, now: datetime.datetime
 ) -> str:
     """Whether the issuer signed, or one whom it has given a certificate for signing OCSP responses (RFC 6960
-    §4.2.2.2)."""
+    §4.2.2.2). Whether that certificate has been revoked in its turn is not asked."""
     if _signed(response, issuer):
         return ""
     for responder in response.certificates[:_MAXIMUM_RESPONDERS]:
