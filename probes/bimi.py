@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin
 
 from probes.chain import MAXIMUM_CHAIN, trust_error
-from probes.der import alternative_names, days_left, issuer_name, load, name_matches
+from probes.der import alternative_names, days_left, issuer_name, load, malformed, name_matches, quiet
 from probes.markup import parse_xml
 from probes.model import Cause, Endpoint, Measurement, Metric, Role, Unmeasured
 from probes.names import named
@@ -395,7 +395,7 @@ class BIMIProbe:
             return [*found, *_missing(("bimi.certificate_served", *_CERTIFICATE_KEYS), Cause.NOT_APPLICABLE, why)]
         evidence, said = await _file(record.evidence, "bimi.certificate_served", _CERTIFICATE_KEYS, network)
         if evidence is not None:
-            said += _of_certificate(evidence.body, domain, None if logo is None else logo.body, network.now)
+            said += of_certificate(evidence.body, domain, None if logo is None else logo.body, network.now)
         return [*found, *said]
 
 
@@ -409,7 +409,9 @@ def _of_logo(response: HTTPResponse) -> list[Measurement]:
     return [served, Measurement("bimi.svg_deviations", deviations), size]
 
 
-def _of_certificate(body: bytes, domain: str, logo: bytes | None, now: datetime.datetime) -> list[Measurement]:
+@quiet
+def of_certificate(body: bytes, domain: str, logo: bytes | None, now: datetime.datetime) -> list[Measurement]:
+    """What a file of evidence shows, for this domain and its logo (None: not known)."""
     chain = pem_certificates(body)
     if not chain:
         why = "the file holds no certificate in PEM"
@@ -430,7 +432,7 @@ def _of_certificate(body: bytes, domain: str, logo: bytes | None, now: datetime.
         ]
     except Unmeasured as reason:
         return [served, *_missing(_CERTIFICATE_KEYS, reason.cause, reason.detail)]
-    except (ValueError, TypeError, OverflowError) as error:
+    except malformed() as error:
         # What the library raises over a certificate that nobody should have issued.
         why = f"a malformed certificate: {printable(str(error), 200)}"
         return [served, *_missing(_CERTIFICATE_KEYS, Cause.PROTOCOL_ERROR, why)]

@@ -15,8 +15,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from probes.bimi import BIMIProbe, mark_deviations, mark_type, pem_certificates, svg_deviations, unpacked
+from probes.bimi import (
+    BIMIProbe,
+    mark_deviations,
+    mark_type,
+    of_certificate,
+    pem_certificates,
+    svg_deviations,
+    unpacked,
+)
 from probes.model import Cause, Endpoint, Measurement
 from tests.probes import certificates as zoo
 from tests.probes.dnsserver import name_server
@@ -212,6 +222,38 @@ def test_pem_files() -> None:
     for bomb in (b"-----BEGIN CERTIFICATE-----" + b" " * 1_000_000, b"-----BEGIN CERTIFICATE-----" * 40_000):
         assert pem_certificates(bomb) == []
     assert time.perf_counter() - began < 2
+
+
+# --- whatever the bytes are -------------------------------------------------------------------------------------------
+
+_CHANGES = st.lists(st.tuples(st.integers(0, 100_000), st.binary(max_size=6)), min_size=1, max_size=8)
+
+
+def mutated(data: bytes, changes: list[tuple[int, bytes]]) -> bytes:
+    for place, new in changes:
+        at = place % (len(data) + 1)
+        data = data[:at] + new + data[at + len(new) + (place % 3) :]
+    return data
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.binary(max_size=300) | _CHANGES.map(lambda changes: mutated(LOGO, changes)), st.text(max_size=40))
+def test_any_logo_has_deviations_or_none(body: bytes, kind: str) -> None:
+    found = svg_deviations(body, kind)
+    assert list(found) == sorted(set(found))
+    assert all(text.isprintable() for text in found)
+
+
+_MARK = base64.b64encode(mark().public_bytes(serialization.Encoding.DER))
+
+
+@settings(max_examples=600, deadline=None)
+@given(changes=_CHANGES)
+def test_any_certificate_is_described_or_has_a_cause(changes: list[tuple[int, bytes]]) -> None:
+    der = mutated(base64.b64decode(_MARK), changes)
+    body = b"-----BEGIN CERTIFICATE-----\n" + base64.b64encode(der) + b"\n-----END CERTIFICATE-----\n"
+    for each in of_certificate(body, "shop.example", LOGO, NOW):
+        assert each.cause in (None, Cause.PROTOCOL_ERROR), each
 
 
 # --- the probe --------------------------------------------------------------------------------------------------------
