@@ -115,6 +115,28 @@ def test_an_empty_key_share_offers_no_key() -> None:
     assert share == b"\x00\x24\x00\x1d\x00\x20" + b"\x07" * 32
 
 
+def test_a_hello_offers_what_it_is_told_to() -> None:
+    def parsed(maximum: hello.Version, **what: object) -> Reader:
+        return Reader(client_hello(maximum, "smtp.example.com", **what))  # type: ignore[arg-type]
+
+    chosen = parsed("TLSv1.2", offer=(0x0005, 0x000A), groups=(0x0017,), signatures=(0x0401,), compressions=(1, 0))
+    assert chosen.suites == (0x0005, 0x000A)
+    assert chosen.extensions[10] == b"\x00\x02\x00\x17"
+    assert chosen.extensions[13] == b"\x00\x02\x04\x01"
+    assert chosen.compressions == b"\x01\x00"
+    assert 10 not in parsed("TLSv1.2", groups=()).extensions
+    assert parsed("TLSv1.1", fallback=True).suites[-1] == 0x5600
+    assert parsed("SSLv3", fallback=True, offer=(0x000A,)).suites == (0x000A, 0x00FF, 0x5600)
+    assert parsed("TLSv1.3").extensions[43] == b"\x08\x03\x04\x03\x03\x03\x02\x03\x01"
+    assert parsed("TLSv1.3", older=False).extensions[43] == b"\x02\x03\x04"
+    # What TLS 1.2 shows in plain text is asked for there alone.
+    assert {35, 5} <= set(parsed("TLSv1.2").extensions)
+    assert not {35, 5} & set(parsed("TLSv1.1").extensions) | {35, 5} & set(parsed("TLSv1.3").extensions)
+    for count in range(1, 60, 3):
+        data = client_hello("TLSv1.2", "smtp.example.com", offer=range(1, count))
+        assert not 256 <= len(data) - 5 < 512, "a length that makes some load balancers hang"
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import struct
+import subprocess
 from collections.abc import Sequence
 from typing import Literal
 
@@ -18,7 +20,9 @@ from probes.model import Cause, Endpoint, Measurement
 from probes.network import Limits
 from probes.offers import take_apart
 from probes.sslv2 import Error2, Reader2, ServerHello2, client_hello2
+from probes.suites import iana_name
 from probes.tls import TLSProbe
+from tests import needs
 from tests.probes.loopback import QUICK, Handler, measure, options, scripted
 from tests.probes.test_hello import RETRY, Reader, extension, record, server_hello
 from tests.probes.tlsmodel import Kind, Model, alert
@@ -454,6 +458,29 @@ async def test_standard_depth_permits_no_lists() -> None:
         assert found[f"tls.{what}"].cause is Cause.NOT_PERMITTED
 
 
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (b"", Cause.CONNECTION_RESET),
+        (alert(80), Cause.TLS_ALERT),
+        (alert(70), Cause.TLS_ALERT),
+        (b"220 hello\r\n", Cause.TLS_HANDSHAKE_ERROR),
+        (b"\x16\x03\x03\xff\xff", Cause.PROTOCOL_ERROR),
+        (b"\x16\x03\x03\x40\x00" + b"\x00\x00\x00\x00" * 40000, Cause.PROTOCOL_ERROR),
+        (record(22, b"\x02\xff\xff\xff"), Cause.REPLY_TOO_LONG),
+        (record(22, server_hello(0x0303, GCM, b"")), Cause.PROTOCOL_ERROR),
+    ],
+)
+async def test_lists_that_meet_a_fault_are_missing_with_its_cause(said: bytes, cause: Cause) -> None:
+    model = Model({"TLSv1.3": (0x1301,), "TLSv1.2": (GCM, CBC)})
+    found = await at(instead(model, "other", said), "full")
+    for what in ("suites", "groups", "dh_bits"):
+        assert found[f"tls.{what}"].cause is cause, found[f"tls.{what}"]
+        assert found[f"tls.{what}"].detail.isprintable()
+    assert found["tls.versions"].value == ("TLSv1.2", "TLSv1.3")
+    assert found["tls.weak_suites"].value is False
+
+
 # --- SSL 2.0 ----------------------------------------------------------------------------------------------------------
 
 
@@ -573,3 +600,23 @@ def test_unknown_suites() -> None:
     assert ciphers.forward_secret(0xFF85) is ciphers.aead(0xFF85) is None
     assert ciphers.families(0xFF85) == frozenset()
     assert set(SIGNATURES.values()).isdisjoint({"", None})
+
+
+def test_the_registry_agrees_with_openssl() -> None:
+    program = needs.require("openssl", "openssl")
+    command = [program, "ciphers", "-V", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"]
+    listed = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    rows = re.findall(r"0x(..),0x(..) - (\S+) +- (\S+) +(\S+) +Kx=(\S+) +Au=(\S+) +Enc=(\S+) +Mac=(\S+)", listed)
+    assert len(rows) > 100
+    for high, low, name, own, version, exchange, authentication, cipher, mac in rows:
+        number = int(high + low, 16)
+        assert ciphers.name(number) == name == iana_name(own)
+        assert ciphers.numbers(name) == {number}
+        assert ciphers.aead(number) is (mac == "AEAD")
+        shared = "PSK" in exchange + authentication or "SRP" in exchange
+        if version != "TLSv1.3" and not shared:
+            assert ciphers.forward_secret(number) is (exchange in ("ECDH", "DH"))
+            assert ("anonymous" in ciphers.families(number)) is (authentication == "None")
+            assert ("null" in ciphers.families(number)) is cipher.startswith("None")
+            assert number in ciphers.candidates(False)
+        assert (number in ciphers.candidates(False) + ciphers.candidates(True)) is not shared
