@@ -174,17 +174,19 @@ def stage_of(metric: str, mode: TLSMode) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A kind of mail endpoint. ``places``: stage → the name of the command whose answer belongs to it."""
+    """A kind of mail endpoint. ``places``: stage → the name of the command whose answer belongs to it.
+    ``without_tls``: what makes it a server that neither offers the upgrade nor agrees to it."""
 
     role: Role
     mode: TLSMode
     server: Callable[..., Script]
     places: Mapping[str, str]
+    without_tls: Mapping[str, Script] = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Such as ``submission starttls``."""
-        return f"{self.role} {self.mode}"
+        return f"{self.role} {'without TLS' if self.without_tls else self.mode}"
 
     @property
     def protocol(self) -> str:
@@ -194,11 +196,21 @@ class Target:
     @property
     def order(self) -> tuple[str, ...]:
         """The stages, in the order of the conversation."""
-        return ORDER[self.mode]
+        return (CONNECT, GREETING, CAPABILITIES, UPGRADE, QUIT) if self.without_tls else ORDER[self.mode]
+
+    def stage_of(self, metric: str) -> str:
+        """The stage at which a metric is observed at this kind of server."""
+        stage = stage_of(metric, self.mode)
+        if not self.without_tls:
+            return stage
+        if metric.endswith(".starttls_unadvertised"):
+            return UPGRADE
+        # Once its list is complete, it is known of all the rest that TLS is not offered.
+        return stage if stage in (CONNECT, GREETING, QUIT, MAIL) else CAPABILITIES
 
     def script(self) -> Script:
         """The well-behaved server."""
-        return self.server(implicit=self.mode == "implicit")
+        return self.server(implicit=self.mode == "implicit", **self.without_tls)
 
     def answer(self, place: str) -> bytes:
         """What the well-behaved server says at a place."""
@@ -206,7 +218,7 @@ class Target:
         assert isinstance(answer, Answer)
         if place == GREETING:
             said: Script = tuple(first)
-        elif place in (AFTER_TLS, QUIT) and self.mode == "starttls" and self.places[place] in _verbs(answer, True):
+        elif place in (AFTER_TLS, QUIT) and AFTER_TLS in self.order and self.places[place] in _verbs(answer, True):
             said = _verbs(answer, True)[self.places[place]]
         else:
             said = _verbs(answer, self.mode == "implicit")[self.places[place]]
@@ -222,15 +234,15 @@ class Target:
             agree = Send(self.answer(UPGRADE))
             return self.server(**{self.places[UPGRADE]: (agree, ReadRecord(), *fault)})
         if place == GREETING:
-            return self.server(implicit=implicit, greeting=fault)
+            return self.server(implicit=implicit, **{**self.without_tls, "greeting": fault})
         command = self.places[place]
         if implicit:
             return self.server(implicit=True, tls={command.encode(): fault})
         if place == AFTER_TLS and self.protocol == "sieve":  # the capabilities come without being asked for
             return self.server(**{command: (Send(self.answer(UPGRADE)), StartTLS(), *fault)})
-        if place in (AFTER_TLS, QUIT) and self.mode == "starttls":
+        if place in (AFTER_TLS, QUIT) and AFTER_TLS in self.order:
             return self.server(tls={command.encode(): fault})
-        return self.server(**{command: fault})
+        return self.server(**{**self.without_tls, command: fault})
 
 
 def _verbs(answer: Answer, tls: bool) -> dict[str, Script]:
@@ -253,7 +265,26 @@ TARGETS = (
     Target("pop3", "starttls", pop3, _POP3),
     Target("pop3", "implicit", pop3, _POP3),
     Target("sieve", "starttls", sieve, _SIEVE),
-)
+    Target(
+        "submission", "starttls", smtp, _SMTP,
+        {"EHLO": (Send(b"250-hostile.test\r\n250 SIZE 5\r\n"),), "STARTTLS": (Send(b"502 5.5.1 what?\r\n"),)},
+    ),
+    Target(
+        "imap", "starttls", imap, _IMAP,
+        {"CAPABILITY": (Send(b"* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n"),), "STARTTLS": (Send(b"{tag} BAD what?\r\n"),)},
+    ),
+    Target(
+        "pop3", "starttls", pop3, _POP3,
+        {"CAPA": (Send(b"+OK\r\nTOP\r\n.\r\n"),), "STLS": (Send(b"-ERR what?\r\n"),)},
+    ),
+    Target(
+        "sieve", "starttls", sieve, _SIEVE,
+        {
+            "greeting": (Send(b'"IMPLEMENTATION" "hostile"\r\n"SIEVE" "fileinto"\r\nOK "ready"\r\n'),),
+            "STARTTLS": (Send(b'NO "what?"\r\n'),),
+        },
+    ),
+)  # fmt: skip
 
 # --- faults -----------------------------------------------------------------------------------------------------------
 
@@ -350,7 +381,7 @@ def cases(target: Target) -> Iterator[Case]:
         for fault, script in _faults_at(target, place).items():
             yield _case(target, place, fault, script)
     yield from _whole_servers(target)
-    if target.mode == "none":
+    if target.mode == "none" or target.without_tls:
         return
     for place in places if target.mode == "starttls" else (HANDSHAKE,):
         for fault, script in _faults_at(target, place).items():
@@ -406,6 +437,8 @@ def _case(target: Target, place: str, fault: str, script: Script) -> Case:
         side = frozenset({Cause.THROTTLED})
         if place == GREETING:
             causes = frozenset({Cause.GREETING_REJECTED})
+    elif fault == "554" and place == UPGRADE and target.without_tls:
+        reached_after = frozenset({UPGRADE, QUIT})  # a refusal in other words
     elif fault == "554" and place == UPGRADE:
         causes, instead = NOT_TLS, {works: False}
         reached_after = frozenset({QUIT})  # a refusal is an answer: we go on to say goodbye
@@ -443,8 +476,9 @@ def _whole_servers(target: Target) -> Iterator[Case]:
             "8-bit greeting": b"220 hostile.test \xff\xfe caf\xe9 \x1b[2J\r\n",
         }
         for name, greeting in greetings.items():
-            yield Case(target, name, "", target.server(implicit=implicit_tls, greeting=(Send(greeting),)))
-    if target.mode != "starttls":
+            changes = {**target.without_tls, "greeting": (Send(greeting),)}
+            yield Case(target, name, "", target.server(implicit=implicit_tls, **changes))
+    if target.mode != "starttls" or target.without_tls:
         return
     said = target.answer(UPGRADE)
     injected = {"smtp": b"250 injected\r\n", "imap": b"* OK injected\r\n", "pop3": b"+OK injected\r\n"}

@@ -24,7 +24,7 @@ from probes.model import DEFAULT_PORTS, ROLES, Cause, Endpoint, Measurement, Pro
 from probes.network import Limits, Options
 from probes.runner import probe_endpoint
 from tests.hostile import faults, faults_dns, faults_web
-from tests.hostile.faults import SECOND, SIDE, TARGETS, Case, Target, stage_of
+from tests.hostile.faults import SECOND, SIDE, TARGETS, Case, Target
 from tests.hostile.server import Close, Script, Send, authority_file, serve, serve_in_thread
 from tests.probes.dnsserver import name_server, txt
 
@@ -150,14 +150,14 @@ def check_time_and_bugs(outcome: Outcome) -> list[str]:
 
 
 def problem_of(case: Case, each: Measurement, truth: Measurement) -> str:
-    metric, mode = each.metric, case.target.mode
+    metric = each.metric
     shown = repr(each.value) if each.cause is None else f"{each.cause.value} ({each.detail})"
     if metric in case.instead:
         return "" if each.value == case.instead[metric] else f"must be {case.instead[metric]!r}, is {shown}"
     if each.cause is truth.cause and each.cause in (Cause.NOT_APPLICABLE, Cause.NOT_PERMITTED):
         return ""  # it never applied, or was never asked
     true = too_few(each) or (each.cause is None and same(metric, each.value, truth.value))
-    stage = stage_of(metric, mode)
+    stage = case.target.stage_of(metric)
     if case.later is not None and stage != SIDE and stage not in SECOND:
         return "" if true or each.cause is truth.cause is not None else f"must be {truth.value!r}, is {shown}"
     if case.later is not None and metric in faults.SHOWN_BY_HANDSHAKE and true:
@@ -181,6 +181,8 @@ def probe_sets() -> list[tuple[Target, str]]:
     for target in TARGETS:
         endpoint = Endpoint(target.role, host="127.0.0.1", port=1, tls=target.mode)
         names = [probe.name for probe in registry.applicable(endpoint)]
+        if target.without_tls:
+            names = [target.protocol]
         pairs += [(target, name) for name in (TOGETHER, *names)]
     return pairs
 
@@ -219,6 +221,12 @@ async def test_well_behaved_server_is_the_truth(target: Target, options: Options
         for metric, each in (await run(next(faults.cases(target)), None, options)).found.items()
     }
     protocol, upgraded = target.protocol, target.mode == "starttls"
+    if target.without_tls:
+        assert found[f"{protocol}.starttls"] is found[f"{protocol}.starttls_unadvertised"] is False
+        upgrade = ("starttls_works", "starttls_injection", "starttls_command_injection")
+        beyond = [*(f"{protocol}.{metric}" for metric in upgrade), "tls.versions", "tls.resumption", "tls.early_data"]
+        assert {found[metric] for metric in beyond} == {Cause.TLS_NOT_OFFERED}
+        return
     expected: dict[str, object] = {
         f"{protocol}.starttls": Cause.NOT_APPLICABLE if target.mode == "implicit" else True,
         f"{protocol}.starttls_works": True if upgraded else Cause.NOT_APPLICABLE,
@@ -478,7 +486,7 @@ def floods() -> dict[str, list[tuple[dict[str, object], Script]]]:
     first of each is well-behaved."""
     found: dict[str, list[tuple[dict[str, object], Script]]] = {}
     kinds = ("endless reply", "endless line", "line of 1 MiB")
-    for target in TARGETS:
+    for target in (target for target in TARGETS if not target.without_tls):
         place: dict[str, object] = {"role": target.role, "host": "127.0.0.1", "tls": target.mode}
         every = [case for case in faults.cases(target) if case.script is not None and case.later is None]
         # (What most protocols answer to a farewell is no metric, so nothing would be missing.)
