@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import ssl
+import time
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import cast
@@ -14,6 +15,8 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probes.http import (
     API_REQUESTS,
@@ -438,3 +441,31 @@ async def test_hsts_that_is_switched_off_or_broken() -> None:
     # Over plain http the header means nothing (RFC 6797 §8.1).
     found = await probe_pages({"/": response(**HSTS)}, tls=False)
     assert found["http.hsts"].value is False
+
+
+# --- headers from anybody ---------------------------------------------------------------------------------------------
+
+HEADERS = st.text(alphabet='Basic h3=,;"\\ \t=max-age0123456789é', max_size=120)
+
+
+@given(HEADERS)
+def test_no_header_breaks_its_reader(header: str) -> None:
+    for scheme in authentication_schemes(header):
+        assert scheme in header.lower()
+        assert scheme.isprintable()
+    if announces_http3(header):
+        assert "h3=" in header
+    directives = hsts(header)
+    if directives is not None:
+        assert directives["max-age"].isdigit()
+        assert hsts_max_age(header) == int(directives["max-age"])
+
+
+@pytest.mark.parametrize("piece", ['"', ",", "a ", 'a"\\', "a= ", " ", "a", "h3=", "max-age=1;"])
+def test_long_headers_cost_little(piece: str) -> None:
+    header = piece * (60_000 // len(piece))
+    began = time.perf_counter()
+    authentication_schemes(header)
+    announces_http3(header)
+    hsts(header)
+    assert time.perf_counter() - began < 2
