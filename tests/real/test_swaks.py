@@ -1,5 +1,5 @@
-"""swaks as a second opinion on the SMTP dialogue: it sees the same extensions, the same outcome of STARTTLS and the same
-reply codes as the probes do."""
+"""swaks as a second opinion on the SMTP dialogue: the same extensions, the same outcome of STARTTLS and the same reply
+codes as the probes see."""
 
 from __future__ import annotations
 
