@@ -28,7 +28,15 @@ UNDATED_HALF_LIVES = 2.0
 """An undated claim counts as if it were this many half-lives old: confidence 0.25. Its date could be anything, so it
 must weigh less than any claim that is dated within two half-lives; it is not worth nothing, since somebody read it."""
 
-EXPIRY_METRICS = frozenset({"certificate.days_left"})
+EXPIRY_METRICS = frozenset(
+    {
+        "certificate.days_left",
+        "certificate.fewest_days_left",
+        "certificate.other_days_left",
+        "bimi.certificate_days_left",
+        "security_txt.expires_days",
+    }
+)
 """Metrics that count days down to a known date. Their value is carried forward to the as-of time."""
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
