@@ -28,7 +28,6 @@ from probes.offers import (
     undecided,
     weak_families,
 )
-from probes.sslv2 import Error2, ServerHello2, ask_sslv2
 from probes.versions import ANSWERS_TLS, Versions, find_versions
 
 if TYPE_CHECKING:
@@ -190,6 +189,8 @@ async def ask_everything(first: FirstHellos) -> Everything:
 
 
 async def _ask_sslv2(hellos: Hellos) -> bool | Unmeasured:
+    from probes.sslv2 import Error2, ServerHello2, ask_sslv2
+
     try:
         hellos.require()
         hellos.sent += 1
