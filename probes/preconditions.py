@@ -19,6 +19,7 @@ from probes import blocklists
 from probes.addresses import blocked_reason, is_localhost, literal
 from probes.connection import tls_context
 from probes.model import Role
+from probes.network import VALIDATION_REFERENCES
 from probes.replies import printable
 
 if TYPE_CHECKING:
@@ -106,10 +107,11 @@ async def _dnssec(surroundings: Surroundings) -> Precondition:
 
 
 def _asks_outside(options: Options) -> bool:
-    """Whether a lab's question would leave it: the resolver is not one of its own."""
+    """Whether a lab's question would leave it: the resolver is not one of its own, or the names are the internet's,
+    which a lab's resolver knows nothing of."""
     if not options.allow_private:
         return False
-    if options.resolver is None:
+    if options.resolver is None or options.validation_references == VALIDATION_REFERENCES:
         return True
     host = options.resolver[0]
     address = literal(host)

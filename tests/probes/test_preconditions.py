@@ -17,7 +17,7 @@ from probes import addresses
 from probes.blocklists import question
 from probes.connection import tls_context
 from probes.model import Cause, Endpoint, Unmeasured
-from probes.network import Limits, Network, Options, Surroundings
+from probes.network import VALIDATION_REFERENCES, Limits, Network, Options, Surroundings
 from probes.preconditions import NAMES, ROLES, Name, Precondition, check
 from tests.hostile.faults import black_hole, nobody
 from tests.probes.dnsserver import name_server
@@ -162,6 +162,7 @@ async def test_a_lab_asks_nobody_outside() -> None:
     # Its own resolver may be asked.
     assert (await one("dnssec", allow_private=True)).ok is True
     assert (await one("dnssec", allow_private=True, resolver=("9.9.9.9", 53))).ok is None
+    assert (await one("dnssec", allow_private=True, validation_references=VALIDATION_REFERENCES)).ok is None
 
 
 # --- what follows for the endpoints -----------------------------------------------------------------------------------
