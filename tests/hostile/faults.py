@@ -309,6 +309,8 @@ _BY_KIND: dict[str, frozenset[Cause]] = {
     "line of 1 MiB": TOO_LONG,
     "421": frozenset({Cause.THROTTLED}),
     "554": frozenset({Cause.GREETING_REJECTED}),
+    "codes differ, the last is another": NONSENSE,
+    "codes differ, the first is another": NONSENSE,
 }
 
 
@@ -413,6 +415,13 @@ def _faults_at(target: Target, place: str) -> dict[str, Script]:
         return faults
     said = target.answer(place).replace(b"{tag}", b"")  # cut before the tag could matter
     half = said[: max(1, len(said) // 2)]
+    if target.protocol == "smtp":
+        # Lines of one reply whose codes differ (RFC 5321 §4.2.1): no reader may go by the first or by the last alone.
+        *_, last = said.rstrip(b"\r\n").split(b"\r\n")
+        agreeing = said[: -len(last) - 2] + last[:3] + b"-" + last[4:] + b"\r\n"
+        other = b"299" if place != UPGRADE else b"220" if said.startswith(b"5") else b"502"
+        faults["codes differ, the last is another"] = (Send(agreeing + other + b" " + last[4:] + b"\r\n"), Silence())
+        faults["codes differ, the first is another"] = (Send(other + b"-x\r\n" + said), Silence())
     return faults | {"cut off half-way": (Send(half), Close()), "stalls half-way": (Send(half), Silence())}
 
 

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from probes import registry
 from probes.dns import DNSProbe
 from probes.model import DEFAULT_PORTS, ROLES, Cause, Endpoint, Measurement, Probe, Report, Role, Value
-from probes.network import Limits, Options
+from probes.network import Limits, Network, Options
 from probes.runner import probe_endpoint
 from tests.hostile import faults, faults_dns, faults_web
 from tests.hostile.faults import SECOND, SIDE, TARGETS, Case, Target
-from tests.hostile.server import Close, Script, Send, authority_file, serve, serve_in_thread
+from tests.hostile.server import Close, Flood, Script, Send, authority_file, serve, serve_in_thread
 from tests.probes.dnsserver import name_server, txt
 
 pytestmark = pytest.mark.slow
@@ -529,3 +529,12 @@ def test_memory_is_bounded(group: str) -> None:
     assert set(result["causes"][0]) <= fine, result
     assert not any("probe_bug" in causes for causes in result["causes"]), result
     assert all(set(causes) - fine for causes in result["causes"][1:]), result
+
+
+async def test_a_flood_that_nobody_reads_is_not_kept(options: Options) -> None:
+    """While a probe waits for something else, reading stops: bytes beyond 64 KiB and a piece stay with the system."""
+    endpoint = Endpoint("submission", host="127.0.0.1")
+    async with serve((Flood(b"220-and there is more\r\n"),)) as server, Network(endpoint, options) as network:
+        connection = await network.dial("127.0.0.1", server.port)
+        await asyncio.sleep(0.5)
+        assert 64 * 1024 <= len(connection.buffered) <= 80 * 1024
