@@ -127,7 +127,6 @@ METRICS: tuple[Metric, ...] = (
         "spf.include_networks_ipv6",
         "integer",
         "The same for IPv6, counted in networks of 64 bits, of which even a single machine often has one.",
-        unit="/64",
         reference="RFC 7208 §4.6.2, §5, RFC 6177",
         roles=_SENDING,
     ),
