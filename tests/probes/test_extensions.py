@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probes import extensions
+from probes.conversation import Conversation, Findings
 from probes.model import Endpoint, Measurement, TLSMode
 from probes.network import Limits, Options
+from probes.replies import Reply, parse_ehlo, printable
 from probes.smtp import SMTPProbe, is_fqdn
 from tests.hostile.server import FAULTS, Close, Script, Send, StartTLS, serve, smtp
 from tests.probes.dnsserver import Records, name_server
@@ -276,3 +281,32 @@ async def test_enhanced_codes_that_are_really_used(starttls: bytes, farewell: by
 async def test_without_the_last_reply_nothing_is_said_about_codes() -> None:
     found = await probe(smtp(tls={b"QUIT": (Close(),)}))
     assert found.value("enhanced_codes_used") == "connection_reset"
+
+
+# --- whatever is sent -------------------------------------------------------------------------------------------------
+
+PIECE = st.sampled_from(
+    [b"LIMITS ", b"MAILMAX=", b"DELIVERBY ", b"FUTURERELEASE ", b"AUTH=", b"AUTH ", b" ", b"=", b"-", b"7", b"\xff"]
+)  # fmt: skip
+LINE = st.one_of(st.binary(max_size=60), st.lists(PIECE, max_size=8).map(b"".join)).map(
+    lambda line: line.replace(b"\r", b"").replace(b"\n", b"")
+)
+
+
+@given(st.lists(LINE, max_size=12))
+def test_whatever_is_listed_gives_values_that_were_sent(lines: list[bytes]) -> None:
+    every = Reply(250, (b"mx.example", *lines))
+    findings = Findings(Conversation())
+    extensions.add(findings, parse_ehlo(every), every.lines)
+    found = {each.metric: each for each in findings.measurements}
+    assert set(found) == set(NAMES) - set(extensions.DIFFERENCES)
+    sent = " ".join(printable(line) for line in lines).upper()
+    words = " ".join(sent.split())
+    for metric, each in found.items():
+        value = each.value
+        if value is True:
+            assert {"smtp.client_override": "X", "smtp.auth_legacy_syntax": "AUTH="}.get(metric, "") in sent
+        elif isinstance(value, int) and value is not False:
+            assert any(int(number) == value for number in re.findall(r"[0-9]+", sent))
+        elif isinstance(value, tuple):
+            assert all(text.upper() in words for text in value)
