@@ -357,6 +357,25 @@ async def test_a_compression_method_that_was_not_offered() -> None:
     assert "compression method 64" in found["tls.compression"].detail
 
 
+@pytest.mark.parametrize(
+    ("rest", "cause"),
+    [
+        (b"", Cause.CONNECTION_RESET),
+        (alert(80), Cause.TLS_ALERT),
+        (record(22, b"\x0b\x00\x00\x01x"), Cause.PROTOCOL_ERROR),
+        (record(22, b"\x0e\x00\x00\x00"), Cause.PROTOCOL_ERROR),
+        (record(22, b"\x0c\xff\xff\xff"), Cause.REPLY_TOO_LONG),
+    ],
+)
+async def test_a_flight_that_is_cut_short_shows_its_beginning(rest: bytes, cause: Cause) -> None:
+    said = record(22, server_hello(0x0303, GCM, extension(23, b""))) + rest
+    found = await at(instead(Model({"TLSv1.2": (GCM,)}), "version", said))
+    assert found["tls.extended_master_secret"].value is True
+    assert found["tls.session_tickets"].value is False
+    for what in ("curve", "key_exchange_hash"):
+        assert found[f"tls.{what}"].cause is cause, found[f"tls.{what}"]
+
+
 # --- fallback ---------------------------------------------------------------------------------------------------------
 
 
