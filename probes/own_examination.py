@@ -16,7 +16,7 @@ from probes import envelope, smuggling
 from probes.addresses import literal
 from probes.model import Cause, Endpoint, Measurement, Unmeasured
 from probes.own_server import WRONG_COMMANDS
-from probes.own_session import Session, Sessions, refusal, wants_login
+from probes.own_session import Session, Sessions, refusal, shortened, wants_login
 from probes.replies import Reply, printable
 
 if TYPE_CHECKING:
@@ -28,8 +28,14 @@ NO_SUCH_MAILBOX = "mailrubric-no-such-mailbox"
 STRANGER = "mailrubric-relay-test@example.org"
 """A recipient in a domain of nobody's (RFC 2606 §3), which exists in DNS: some servers refuse domains that do not."""
 
+DETAIL_CHARACTERS = 6000
+"""How long the words beside one metric may be: a catalogue by reply codes takes about 1500."""
+
 _MAIL = envelope.MAIL_FROM_NOBODY
 _SPEAKS_OF_RELAYING = re.compile(r"\brelay|cannot deliver mail for|not (?:a )?local", re.IGNORECASE)
+_RECIPIENTS = 100
+_GROUP = 20
+_TOO_MANY_RECIPIENTS = re.compile(r"4\.5\.3|\brecipients?\b", re.IGNORECASE)
 _TOO_MANY = re.compile(r"\btoo (?:many|much)\b", re.IGNORECASE)
 
 _DELIVERIES = ("own_server.eight_bit_accepted", "own_server.smtputf8_accepted", "own_server.smuggling_accepted")
@@ -45,7 +51,7 @@ async def examine(endpoint: Endpoint, network: Network) -> list[Measurement]:
     found: list[Measurement] = []
     for keys, part in _PARTS:
         found += await examination.take(keys, part)
-    return found
+    return [dataclasses.replace(each, detail=shortened(each.detail, DETAIL_CHARACTERS)) for each in found]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -200,7 +206,7 @@ class _Examination:
             for form in _RELAY_FORMS:
                 reply = await self._name(form.text, mail)
                 if reply.positive and not (form.control and (await self._name(form.control, mail)).positive):
-                    relayed.append(f"{form.name} from {sender}: {reply}")
+                    relayed.append(f"{form.name} from {sender}: {shortened(str(reply))}")
                 elif form is _RELAY_FORMS[0]:
                     refusals.append(reply)
                 if reply.code < 500 and not reply.positive:
@@ -276,6 +282,33 @@ class _Examination:
         if await session.goodbye():  # not lost, but late
             raise session.problem
         return [Measurement(key, False, detail=f"{said}; the rest was lost")]
+
+    async def hundred(self) -> list[Measurement]:
+        """RCPT with the user's own mailbox, a hundred times in one transaction."""
+        key = "own_server.hundred_recipients"
+        recipient = self.sessions.recipient
+        session = await self.sessions.fresh()
+        # Not from the null reverse-path, which some servers allow one recipient alone.
+        begun = await session.begin(f"MAIL FROM:<{recipient}>")
+        if not begun.positive:
+            raise refusal(begun, f"the sender <{recipient}>")
+        group = _GROUP if "PIPELINING" in session.offered else 1
+        taken = 0
+        while taken < _RECIPIENTS:
+            for reply in await session.ask_group([f"RCPT TO:<{recipient}>"] * group):
+                if not taken and not reply.positive:
+                    raise refusal(reply, "the recipient")
+                if not reply.positive:
+                    return [self._not_hundred(key, reply, taken)]
+                taken += 1
+            if session.problem is not None:
+                raise session.problem
+        return [Measurement(key, True)]
+
+    def _not_hundred(self, key: str, reply: Reply, taken: int) -> Measurement:
+        if reply.code < 400 or (reply.code < 500 and not _TOO_MANY_RECIPIENTS.search(str(reply))):
+            raise refusal(reply, f"recipient {taken + 1}")
+        return Measurement(key, False, detail=f"{taken} are taken, then {reply}")
 
     # -- messages -------------------------------------------------------------------------------------------------
 
@@ -385,6 +418,7 @@ _PARTS: tuple[tuple[tuple[str, ...], Part], ...] = (
     (("own_server.open_relay",), _Examination.relaying),
     (("own_server.size_enforced",), _Examination.size),
     (("own_server.pipelining_honest",), _Examination.pipelining),
+    (("own_server.hundred_recipients",), _Examination.hundred),
     (_DELIVERIES, _Examination.deliveries),
     (("own_server.error_limit",), _Examination.patience),
 )

@@ -86,6 +86,13 @@ METRICS = (
         reference="RFC 2920 §3.1",
     ),
     Metric(
+        "own_server.hundred_recipients",
+        "boolean",
+        "Whether one message may have 100 recipients, as every server has to allow: the user's own mailbox is named so "
+        "often. No message follows. Own server only.",
+        reference="RFC 5321 §4.5.3.1.8",
+    ),
+    Metric(
         "own_server.eight_bit_accepted",
         "boolean",
         "Whether a message with 8-bit text, declared as such, is taken. That it arrives unchanged, only the mailbox "

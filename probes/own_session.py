@@ -41,9 +41,14 @@ _TLS_BROKE = frozenset({Cause.TLS_ALERT, Cause.TLS_HANDSHAKE_ERROR})
 _SPEAKS_OF_LOGIN = re.compile(r"\bauth|\blog ?in\b", re.IGNORECASE)
 
 
+def shortened(text: str, at_most: int = 200) -> str:
+    """The beginning of a printable text: a server may put 16 KiB into each of its replies."""
+    return text if len(text) <= at_most else text[:at_most] + "…"
+
+
 def refusal(reply: Reply, what: str) -> Unmeasured:
     """The cause behind a reply that keeps us from going on; ``what`` was asked, such as "the recipient"."""
-    said = f"{what}: {reply}"
+    said = f"{what}: {shortened(str(reply))}"
     if wants_login(reply):
         return Unmeasured(Cause.NOT_PERMITTED, f"the server wants a login first: {said}")
     if 400 <= reply.code < 500:

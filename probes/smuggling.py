@@ -13,7 +13,8 @@ from __future__ import annotations
 import dataclasses
 
 from probes.model import Cause, Unmeasured
-from probes.own_session import Session, Sessions
+from probes.own_session import Session, Sessions, shortened
+from probes.replies import Reply
 
 WAIT = 0.5
 """Seconds that a reply to an ending gets before the true end is sent. A later one is noticed as one too many."""
@@ -115,6 +116,10 @@ async def _is_taken(session: Session, head: bytes, ending: Ending) -> _Outcome:
         session.over = True  # its replies are no longer in step with our commands, or it has said goodbye
 
 
+def _said(reply: Reply) -> str:
+    return shortened(str(reply))
+
+
 async def _send(session: Session, text: bytes) -> _Outcome:
     await session.send_text(text)
     first = await session.reply_within(WAIT)
@@ -122,22 +127,22 @@ async def _send(session: Session, text: bytes) -> _Outcome:
         reply = await session.end_data()
         extra = await session.goodbye()
         # With a reply too many, that to the ending came late, and what we read as extra are those to NOOP and so on.
-        return _Outcome(bool(extra), f"{reply}, then {extra[0]}" if extra else str(reply))
+        return _Outcome(bool(extra), f"{_said(reply)}, then {_said(extra[0])}" if extra else _said(reply))
     if first.positive:
         await session.hang_up()
-        return _Outcome(True, str(first))
+        return _Outcome(True, _said(first))
     if first.code < 400:
-        raise Unmeasured(Cause.PROTOCOL_ERROR, f"before the end of the text came {first}")
+        raise Unmeasured(Cause.PROTOCOL_ERROR, f"before the end of the text came {_said(first)}")
     # A refusal: of the message, at what is taken for its end, and then NOOP is answered next; or of the bytes.
     try:
         second = await session.reply_within(WAIT)
     except Unmeasured as problem:
         if problem.cause is not Cause.CONNECTION_RESET:
             raise
-        return _Outcome(False, f"{first}, and hung up", hung_up=True)
+        return _Outcome(False, f"{_said(first)}, and hung up", hung_up=True)
     if second is None:
-        raise Unmeasured(Cause.PROTOCOL_ERROR, f"before the end of the text came {first}, and nothing more")
+        raise Unmeasured(Cause.PROTOCOL_ERROR, f"before the end of the text came {_said(first)}, and nothing more")
     if second.code == 421:
-        return _Outcome(False, f"{first}, then {second}", hung_up=True)
+        return _Outcome(False, f"{_said(first)}, then {_said(second)}", hung_up=True)
     await session.hang_up()
-    return _Outcome(True, f"{first}, then {second}")
+    return _Outcome(True, f"{_said(first)}, then {_said(second)}")

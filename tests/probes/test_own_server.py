@@ -55,6 +55,7 @@ GOOD: dict[str, object] = {
     "open_relay": False,
     "size_enforced": True,
     "pipelining_honest": True,
+    "hundred_recipients": True,
     "eight_bit_accepted": True,
     "smtputf8_accepted": True,
     "smuggling_accepted": (),
@@ -114,6 +115,7 @@ async def test_without_a_recipient_no_message_is_sent_and_it_is_said_why() -> No
         (
             "malformed_recipients_accepted",
             "wellformed_recipients_refused",
+            "hundred_recipients",
             "eight_bit_accepted",
             "smtputf8_accepted",
             "smuggling_accepted",
@@ -310,6 +312,34 @@ async def test_pipelining_that_is_answered_otherwise() -> None:
     measured = await found(Server(recipient=recipient))
     assert measured["pipelining_honest"].value is False
     assert measured["pipelining_honest"].detail == "one by one 250 501 250, then QUIT; together 250 250 250 221"
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("452 4.5.3 too many", False),
+        ("452 too many recipients", False),
+        ("550 5.5.3 enough", False),
+        ("451 4.3.0 later", Cause.THROTTLED),
+    ],
+)
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()])
+async def test_a_hundred_recipients(reply: str, expected: object, extensions: tuple[str, ...]) -> None:
+    named = 0
+
+    def recipient(path: bytes) -> str | None:
+        nonlocal named
+        if server.said[-1][0].startswith(b"MAIL"):
+            named = 0
+        named += 1
+        return reply if named > 50 else None
+
+    server = Server(extensions=extensions, recipient=recipient)
+    measured = await found(server)
+    assert (
+        measured["hundred_recipients"].value if expected is False else measured["hundred_recipients"].cause
+    ) is expected
+    assert "50" in measured["hundred_recipients"].detail or expected is Cause.THROTTLED
 
 
 async def test_eight_bit_text() -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+import random
+import time
 from collections.abc import Callable
 from typing import get_args
 
@@ -18,7 +20,8 @@ from probes import smuggling
 from probes.model import Cause, Endpoint, Measurement
 from probes.network import Limits, Options
 from probes.own_server import OwnServerProbe
-from tests.probes.loopback import measure
+from probes.runner import probe_endpoint
+from tests.probes.loopback import measure, scripted
 from tests.probes.smtpserver import RECIPIENT, Fault, Misbehaviour, Server, serve
 
 pytestmark = pytest.mark.slow
@@ -121,3 +124,58 @@ async def test_a_fault_is_never_a_fact(
         problems = [problem for number in sorted(numbers) for problem in await broken(number)]
     assert not problems, f"{len(problems)} in {len(tried)} cases\n" + "\n".join(problems)
     assert touched, "no fault cost anything: it was not there"
+
+
+SAYINGS = (
+    b"220 own.test\r\n",
+    b"250 2.0.0 ok\r\n",
+    b"250-own.test\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n",
+    b"250-own.test\r\n250 SIZE 99999999999999999999\r\n",
+    b"251 elsewhere\r\n",
+    b"252 maybe\r\n",
+    b"354 go on\r\n",
+    b"221 bye\r\n",
+    b"450 later\r\n",
+    b"501 no\r\n",
+    b"550 5.1.1 nobody\r\n",
+    b"530 login\r\n",
+    b"250 \xff\x00\x1b[2J\r\n",
+    b"250-a\r\n550 b\r\n",
+    b"999 what\r\n",
+    b"250",
+    b"\r\n",
+    b"",
+    b"250 ok\r\n250 ok\r\n",
+    b"250 " + b"x" * 4000 + b"\r\n",
+    b"250-" + b"y" * 100 + b"\r\n250 ok\r\n",
+)
+
+
+@pytest.mark.parametrize("seed", range(0, 240, 8))
+async def test_a_server_that_says_anything_is_survived(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No exception, no time beyond the deadline, and no more words than were promised, whatever is said to whatever."""
+    monkeypatch.setattr(smuggling, "WAIT", 0.02)
+    limits = Limits(deadline_own_server=1.0, greeting_timeout_mx=0.1, read_timeout=0.1)
+    options = dataclasses.replace(OPTIONS, limits=limits)
+
+    async def one(number: int) -> None:
+        chance = random.Random(number)
+        likely = chance.choice((0.5, 0.9, 0.97))
+
+        async def connected(_: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(SAYINGS[0] if chance.random() < likely else chance.choice(SAYINGS))
+            while await reader.readline():
+                writer.write(chance.choice(SAYINGS[1:4] if chance.random() < likely else SAYINGS))
+                await writer.drain()
+
+        async with scripted(connected) as server:
+            endpoint = Endpoint("mx", host="127.0.0.1", port=server.port, tls="none")
+            began = time.monotonic()
+            report = await probe_endpoint(endpoint, options=options, probes=[OwnServerProbe()])
+            assert time.monotonic() - began < 2.5
+        for each in report.measurements:
+            assert each.cause is not Cause.PROBE_BUG, f"{number}: {each}"
+            assert len(each.detail) <= 6001
+        assert len(report.measurements) == len(OwnServerProbe.metrics)
+
+    await asyncio.gather(*(one(number) for number in range(seed, seed + 8)))

@@ -28,6 +28,7 @@ KEPT: dict[str, Expected] = {
     "own_server.open_relay": False,
     "own_server.size_enforced": True,
     "own_server.pipelining_honest": True,
+    "own_server.hundred_recipients": True,
     "own_server.eight_bit_accepted": True,
     "own_server.smtputf8_accepted": True,
 }
