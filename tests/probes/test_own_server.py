@@ -385,6 +385,7 @@ LF_DOT_LF = ("<CRLF>.<LF>", "<LF>.<LF>")
 # --- the end of the text ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", smuggling.ENDINGS, ids=lambda ending: ending.name)
 async def test_each_ending_that_is_taken(ending: smuggling.Ending) -> None:
     measured = await found(Server(ends=(b"\r\n.\r\n", ending.data)))
