@@ -138,8 +138,12 @@ async def _hold_on(endpoint: Endpoint, dialogue: Dialogue, talk: Conversation, f
         found.command_injection = False  # alone it was agreed to: it is the command behind it that is refused
         await dialogue.leave()
         raise refusal
-    await no_leftovers(dialogue.connection)
-    await _shake_hands(dialogue.connection, endpoint, talk.ticket, found)
+    try:
+        await no_leftovers(dialogue.connection)
+        await _shake_hands(dialogue.connection, endpoint, talk.ticket, found)
+    except Unmeasured as problem:
+        detail = f"{problem.detail} ({dialogue.upgrade} had a command behind it; alone, it led to TLS)"
+        raise Unmeasured(problem.cause, detail) from None
     try:
         found.command_injection = await dialogue.answers_twice()
     except Unmeasured as problem:
