@@ -105,7 +105,7 @@ class Limits:
     ``connections_for_requests``: so many further ones may be made for HTTP requests, so that what is asked of a web
     server by hand-made hellos costs nobody its pages. ``connections_per_address_full`` takes the place of
     ``connections_per_address`` at full depth. At one's own server ``deadline_own_server``,
-    ``connections_per_address_own_server`` and ``transcript_steps_own_server`` take the places of theirs.
+    ``connections_per_address_own_server`` and ``transcript_steps_deep`` take the places of theirs.
     """
 
     deadline: float = 30.0
@@ -121,13 +121,13 @@ class Limits:
     http_bytes: int = 1024 * 1024
     connections_per_address: int = 8
     connections_for_requests: int = 4
-    connections_per_address_full: int = 64
+    connections_per_address_full: int = 128
     connections_per_address_own_server: int = 200
     concurrent_per_address: int = 4
     concurrent_per_address_mx: int = 1
     spacing_mx: float = 1.0
     transcript_steps: int = 500
-    transcript_steps_own_server: int = 4000
+    transcript_steps_deep: int = 4000
     transcript_text: int = 1000
 
 
@@ -442,7 +442,8 @@ class Network:
     def _record(self, direction: Literal["in", "out", "note"], text: str, connection: int) -> None:
         """Add a step. ``text`` is printable already."""
         limits = self.options.limits
-        most = limits.transcript_steps_own_server if self.is_own_server else limits.transcript_steps
+        deep = self.is_own_server or self.options.depth == "full"
+        most = limits.transcript_steps_deep if deep else limits.transcript_steps
         if len(self.transcript) > most:
             return
         if len(text) > limits.transcript_text:
