@@ -15,6 +15,7 @@ import datetime
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -121,6 +122,7 @@ def main(arguments: Sequence[str]) -> int:
         from bench import world
 
         world.enter(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the servers are stopped then, too
     failed = []
     for name in sections(given.sections):
         progress(f"section {name}")

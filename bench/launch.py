@@ -4,7 +4,8 @@ from its parent's memory at the fork, and the bench itself is large.
     python -I -S bench/launch.py RESULT_FILE TIMEOUT PROGRAM [ARGUMENT …]
 
 Writes JSON: ``wall`` and ``cpu`` in seconds (CPU with that of child processes that were waited for), ``peak`` in MiB of
-the largest process, ``code``. After TIMEOUT seconds the program and its process group are killed and ``code`` is null.
+the largest process, ``code``. After TIMEOUT seconds, or when this is to end, the program and its process group are
+killed and ``code`` is null.
 """
 
 import contextlib
@@ -19,13 +20,14 @@ def main(result: str, timeout: float, command: list[str]) -> None:
     """See the module's text."""
     late = False
 
-    def give_up(*_: object) -> None:
+    def give_up(number: int, frame: object) -> None:
         nonlocal late
         late = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process, signal.SIGKILL)
 
-    signal.signal(signal.SIGALRM, give_up)
+    for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, give_up)
     start = time.perf_counter()
     process = os.fork()
     if not process:
