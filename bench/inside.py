@@ -56,7 +56,7 @@ def main(how: str, what: str, setting: str, authority: str, names: Sequence[str]
         limits = Limits(deadline=DEADLINES[depth])
         options = Options(limits=limits, allow_private=True, ca_file=authority, depth=depth)
         found = asyncio.run(together(Path(what).read_text(encoding="ascii").split(), options, probes))
-    json.dump(found, sys.stdout)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -101,9 +101,10 @@ def run(
 
 
 def environment() -> dict[str, str]:
-    """The environment of what is measured. Python keeps compiled modules, as pip leaves them where a package is
-    installed: a checkout that is used by an account that may not write there has none."""
-    found = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    """The environment of what is measured, without what some machines set for Python: it keeps compiled modules, as pip
+    leaves them where a package is installed, and it buffers what it prints."""
+    ours = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+    found = {key: value for key, value in os.environ.items() if key not in ours}
     return {**found, "PYTHONPYCACHEPREFIX": str(CACHE / "pycache")}
 
 
