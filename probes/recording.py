@@ -837,8 +837,9 @@ def _check_answer(answer: dict[str, Any], where: str) -> None:
         _check_fields(_table(answer, "server", where), _server_answer_fields(), where)
     elif "addresses" in answer:
         _text(answer, "remark", where)
-        if not all(literal(each) for each in _texts(answer, "addresses", where)):
-            raise RecordingError(f"{where}: an address is no IP address")
+        addresses = _texts(answer, "addresses", where)
+        if not addresses or not all(literal(each) for each in addresses):
+            raise RecordingError(f"{where}: an address is no IP address, or there is none")
     elif "values" in answer:
         _texts(answer, "values", where)
     elif "value" not in answer or isinstance(answer["value"], dict | list):

@@ -18,9 +18,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from probes.model import Endpoint, Role, TLSMode
+from probes.model import Endpoint, Report, Role, TLSMode
 from probes.network import Options
-from probes.recording import Recorder, to_text
+from probes.recording import Recorder, Recording, read, to_text
+from probes.replay import replay
 from probes.runner import probe_endpoint
 from tests.hostile import faults_web
 from tests.probes.dnsserver import Records, name_server
@@ -30,7 +31,7 @@ from tests.real.conftest import zones
 FOLDER = Path(__file__).parent / "replies"
 
 
-async def _record(name: str, endpoint: Endpoint, options: Options, zone: Records | None) -> None:
+async def _record(endpoint: Endpoint, options: Options, zone: Records | None) -> tuple[Report, Recording]:
     recorder = Recorder(endpoint, options, datetime.datetime.now(datetime.UTC))
     async with contextlib.AsyncExitStack() as running:
         if zone is not None:
@@ -38,9 +39,7 @@ async def _record(name: str, endpoint: Endpoint, options: Options, zone: Records
             options = dataclasses.replace(options, resolver=asked.resolver)
         report = await probe_endpoint(endpoint, options=options, tapes=recorder, started=recorder.recording.started)
     recorder.recording.versions = report.versions
-    found = sum(each.cause is None for each in report.measurements)
-    (FOLDER / f"{name}.json").write_text(to_text(recorder.recording), encoding="ascii")
-    print(f"{name}: {found} of {len(report.measurements)} metrics have a value")
+    return report, recorder.recording
 
 
 def _mail(service: servers.Service, role: Role, tls: TLSMode = "starttls") -> Endpoint:
@@ -102,12 +101,21 @@ def _site(service: servers.Service, certificate: servers.Certificate, options: s
         root @ROOT@; }}"""
 
 
-def main() -> None:
-    """Start the servers, probe each, stop them."""
-    FOLDER.mkdir(exist_ok=True)
+def _differences(live: Report, again: Report) -> list[str]:
+    one, two = ({each.metric: each for each in report.measurements} for report in (live, again))
+    return [
+        f"{live.endpoint.key}: {one.get(key)} became {two.get(key)}"
+        for key in one | two
+        if one.get(key) != two.get(key)
+    ]
+
+
+def main(folder: Path = FOLDER) -> list[str]:
+    """Start the servers, probe and record each, stop them; what its replay measures otherwise."""
+    folder.mkdir(exist_ok=True)
     with contextlib.ExitStack() as running:
         authority = servers.Authority(running.enter_context(servers.scratch("authority")))
-        (FOLDER / "authority.pem").write_bytes(authority.file.read_bytes())
+        (folder / "authority.pem").write_bytes(authority.file.read_bytes())
         resolver = running.enter_context(servers.nsd(zones()))
         domain = servers.DOMAIN
         names = {
@@ -155,9 +163,16 @@ def main() -> None:
         )
         limits = dataclasses.replace(options.limits, deadline=20, dns_timeout=1, spacing_mx=0.01)
         options = dataclasses.replace(options, limits=limits)
+        wrong = []
         for name, (endpoint, zone) in endpoints.items():
-            asyncio.run(_record(name, endpoint, options, zone))
+            path = folder / f"{name}.json"
+            live, recording = asyncio.run(_record(endpoint, options, zone))
+            path.write_text(to_text(recording), encoding="ascii")
+            found = sum(each.cause is None for each in live.measurements)
+            print(f"{name}: {found} of {len(live.measurements)} metrics have a value")
+            wrong += _differences(live, replay(read(path), ca_file=options.ca_file))
+    return wrong
 
 
 if __name__ == "__main__":
-    main()
+    print("\n".join(main()))

@@ -24,7 +24,7 @@ from probes.network import Limits, Network, Options
 from probes.recording import Recorder, Recording, RecordingError, file_name, from_text, to_text
 from probes.runner import probe_endpoint
 from tests.hostile import faults, faults_dns, faults_web
-from tests.hostile.server import Close, Script, Send, authority_file, serve, smtp
+from tests.hostile.server import Close, Script, Send, authority_file, imap, serve, smtp
 from tests.probes.dnsserver import name_server
 
 LIMITS = Limits(
@@ -102,6 +102,14 @@ def test_a_replay_measures_the_same_to_the_microsecond(target: faults.Target, op
         for case, (report, found) in zip(some, asyncio.run(all_live(some)), strict=True):
             wrong += [f"{case.name}: {each}" for each in differences(report, played(found, options))]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("changes", [{"depth": "full"}, {"own_servers": frozenset({"127.0.0.1"})}], ids=["full", "own"])
+@pytest.mark.parametrize("role", ["submission", "imap"])
+def test_a_replay_at_other_depths_is_the_same(role: Any, changes: dict[str, Any], options: Options) -> None:
+    script = smtp() if role == "submission" else imap()
+    report, found = asyncio.run(record_server(script, dataclasses.replace(options, **changes), role))
+    assert differences(report, played(found, options)) == []
 
 
 @pytest.mark.parametrize("scheme", ["https", "http"])
