@@ -328,10 +328,10 @@ class _Examination:
 
     def _head(self, subject: str) -> bytes:
         """Headers of a message to the user, from himself, and the empty line behind them."""
-        from email.utils import formatdate
+        from email.utils import format_datetime
 
         lines = (
-            f"Date: {formatdate()}",
+            f"Date: {format_datetime(self.network.now)}",
             f"From: <{self._recipient}>",
             f"To: <{self._recipient}>",
             f"Subject: Mailrubric tests your server {self.endpoint.host}: {subject}",

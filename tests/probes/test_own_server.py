@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime
 
 import pytest
 
-from probes import envelope, registry, smuggling
-from probes.model import Cause, Endpoint, Measurement, Role, TLSMode
+from probes import envelope, registry, replay, smuggling
+from probes.model import Cause, Endpoint, Measurement, Report, Role, TLSMode
 from probes.network import Limits, Options
 from probes.own_server import METRICS, WRONG_COMMANDS, OwnServerProbe
+from probes.recording import Recorder, from_text, to_text
 from probes.runner import probe_endpoint
 from tests.hostile.server import Close, Script, Send, smtp
 from tests.hostile.server import serve as scripted
@@ -493,3 +495,22 @@ async def test_who_does_not_want_us_is_asked_once(greeting: bytes, cause: Cause)
         await asyncio.sleep(0)
     assert {each.cause for each in measured.values()} == {cause}
     assert len(server.sessions) == 1
+
+
+def test_a_recording_of_it_replays_to_the_same() -> None:
+    """Messages bear the date of the run, and nothing else in them differs from one run to the next."""
+    began = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
+
+    async def live() -> tuple[Report, Recorder]:
+        server = Server(ends=(b"\r\n.\r\n", b"\n.\n"))
+        async with serve(server):
+            endpoint = Endpoint("mx", host="127.0.0.1", port=server.port, tls="none")
+            recorder = Recorder(endpoint, OPTIONS, began)
+            probes = [OwnServerProbe()]
+            report = await probe_endpoint(endpoint, options=OPTIONS, probes=probes, tapes=recorder, started=began)
+        return report, recorder
+
+    report, recorder = asyncio.run(live())
+    assert {each.cause for each in report.measurements} == {None}
+    again = replay.replay(from_text(to_text(recorder.recording).encode()), probes=[OwnServerProbe()])
+    assert again.measurements == report.measurements
