@@ -212,10 +212,10 @@ def answer(
 
     if replay is not None:
         here = (concurrency, deadline, depth, skip_fresh, resolver, ehlo, record)
-        if allow_private or any(each is not None for each in here):
+        if allow_private or own_server or any(each is not None for each in here):
             raise Usage(
-                "--replay runs as the recording did: --record, --concurrency, --deadline, --depth, --skip-fresh, "
-                "--resolver, --ehlo and --allow-private don't go with it"
+                "--replay runs as the recording did: --record, --concurrency, --deadline, --depth, --own-server, "
+                "--skip-fresh, --resolver, --ehlo and --allow-private don't go with it"
             )
         if not replay.is_dir():
             raise Usage(f"--replay: there is no folder {replay}")
