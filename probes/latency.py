@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from probes.model import MAIL_ROLES, WEB_ROLES, Cause, Endpoint, Measurement, Metric, Role, Unmeasured
+from probes.network import FULL_DEPTH_ONLY
 
 if TYPE_CHECKING:
     from probes.network import Network, Sample, SampledStep
@@ -218,7 +219,7 @@ class LatencyProbe:
         steps = [step for step, (_, roles, _) in STEPS.items() if endpoint.role in roles]
         host, port = place_of(endpoint)
         few = Unmeasured(
-            Cause.NOT_PERMITTED, f"at standard depth no connection is made for the sake of {FEWEST_FOR_P95} samples"
+            Cause.NOT_PERMITTED, f"connections for the sake of {FEWEST_FOR_P95} samples: {FULL_DEPTH_ONLY}"
         )
         missing: dict[SampledStep, Unmeasured] = {}
         for step in steps:

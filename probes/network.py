@@ -88,6 +88,8 @@ BLOCKLISTS: tuple[str, ...] = (
 run that it answers (``probes.blocklists``): several refuse public resolvers."""
 
 NOT_OWN_SERVER = "intrusive: only on a server that is declared to be one's own"
+FULL_DEPTH_ONLY = "measured at full depth only"
+"""What the details of ``not_permitted`` say where the user need only ask for more."""
 """The detail of what was not asked of a server because it is not declared to be the user's own."""
 
 VALIDATION_REFERENCES: tuple[str, str] = ("iana.org", "dnssec-failed.org")
@@ -755,7 +757,7 @@ class Network:
         """Raise ``Unmeasured(not_permitted)`` unless the run is at full depth. ``what`` begins the sentence for people,
         such as "the list of cipher suites"."""
         if self.options.depth != "full":
-            raise Unmeasured(Cause.NOT_PERMITTED, f"{what} takes many connections: measured at full depth only")
+            raise Unmeasured(Cause.NOT_PERMITTED, f"{what} takes many connections: {FULL_DEPTH_ONLY}")
 
     def require_own_server(self) -> None:
         """Raise ``Unmeasured(not_permitted)`` unless the user has declared this endpoint to be his own and asked for

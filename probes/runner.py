@@ -31,7 +31,7 @@ from probes.model import (
     TLSMode,
     Unmeasured,
 )
-from probes.network import NOT_OWN_SERVER, Network, Options, Surroundings, purpose
+from probes.network import FULL_DEPTH_ONLY, NOT_OWN_SERVER, Network, Options, Surroundings, purpose
 from probes.replies import printable, quoted
 
 if TYPE_CHECKING:
@@ -381,8 +381,11 @@ def answered(report: Report) -> bool:
 
 
 def unasked(measurement: Measurement) -> bool:
-    """Whether this was not even tried, since it is for servers of one's own: no loss in a run that asked for none."""
-    return measurement.cause is Cause.NOT_PERMITTED and measurement.detail == NOT_OWN_SERVER
+    """Whether this was not even tried, since it is for servers of one's own or for full depth: no loss in a run that
+    asked for neither."""
+    return measurement.cause is Cause.NOT_PERMITTED and (
+        measurement.detail == NOT_OWN_SERVER or FULL_DEPTH_ONLY in measurement.detail
+    )
 
 
 def versions() -> dict[str, str]:

@@ -361,6 +361,7 @@ def _show(report: Report) -> None:
     from mailrubric.causes import explain, short
     from mailrubric.display import value_words
     from probes import registry
+    from probes.network import NOT_OWN_SERVER
     from probes.runner import unasked
 
     for each in (report, *report.also):
@@ -392,7 +393,10 @@ def _show(report: Report) -> None:
         for cause in causes:
             words = explain(cause)
             say(f"{short(cause)}: {words.sentence} {words.advice}")
-        if any(unasked(one) for one in each.measurements):
+        left = {one.detail == NOT_OWN_SERVER for one in each.measurements if unasked(one)}
+        if True in left:
             say("What is intrusive was not asked: it is for servers of one's own (--own-server).")
+        if False in left:
+            say("What takes many connections was not asked (--depth full).")
         if causes:
             say()

@@ -158,7 +158,7 @@ async def test_events_summary_and_store_tell_the_same(catalogue: Catalogue, opti
     assert {event.state for event in ended if event.vendor == "lab-down"} == {"failed"}
     assert {event.state for event in ended if event.vendor == "lab-expired"} == {"finished"}
     assert summary.values == sum(event.values for event in events) > summary.vendors["lab-expired"].values > 0
-    assert set(summary.causes) == {"connection_refused", "resolver_not_validating", "not_permitted"}
+    assert set(summary.causes) == {"connection_refused", "resolver_not_validating"}
     assert summary.causes == collections.Counter(
         {cause: sum(event.causes.get(cause, 0) for event in events) for cause in summary.causes}
     )
@@ -535,7 +535,7 @@ def test_the_service_runs_in_the_background(
     done = service.wait(run_id, 60)
     assert (done.finished, done.cancelled, done.error, done.done) == (True, False, "", len(jobs))
     assert service.current(WORKSPACE) == done
-    assert set(done.causes) == {"connection_refused", "resolver_not_validating", "not_permitted"}
+    assert set(done.causes) == {"connection_refused", "resolver_not_validating"}
     assert sum(done.causes.values()) == done.missing
     assert done.values == sum(item.values for item in done.items) > 0
     by_vendor = {item.vendor: item for item in done.items if item.endpoint.startswith("web")}

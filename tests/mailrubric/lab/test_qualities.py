@@ -255,7 +255,7 @@ def test_plaintext_auth_is_named(run: Run) -> None:
 def test_slow_is_measured_as_slow_and_not_as_a_fault(run: Run) -> None:
     expect(run.reports("lab-slow", "submission"), {"smtp.greeting_ms": lambda ms: 2400 < ms < 15000})
     expect(run.reports("lab-slow", "api"), {"http.latency_ms": lambda ms: 1200 <= ms < 10000, "http.status": 401})
-    assert set(run.summary.vendors["lab-slow"].causes) == {"resolver_not_validating", "not_permitted"}
+    assert set(run.summary.vendors["lab-slow"].causes) == {"resolver_not_validating"}
 
 
 def test_down_has_causes_and_not_one_value(run: Run) -> None:
