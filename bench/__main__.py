@@ -1,8 +1,9 @@
 """``python -m bench [SECTION …] [--write] [--repeats N] [--only PEER …]``: benchmarks, as Markdown.
 
-Sections: endpoint report batch many raw scoring; ``probing`` means all but the last; none means all. ``--write`` puts
-each section into docs/benchmarks.md as soon as it is measured and leaves the others there as they are, so a run that
-was stopped goes on with the sections that are missing. ``--only`` measures some peers only and writes nothing.
+Sections: endpoint report batch many raw scoring robustness; ``probing`` means the first five; none means all.
+``--write`` puts each section into docs/benchmarks.md as soon as it is measured and leaves the others there as they are,
+so a run that was stopped goes on with the sections that are missing. ``--only`` measures some peers only and writes
+nothing.
 
 Needs root, for Postfix and the network namespaces. Times are compared within one run on one machine; they are never
 asserted on.
@@ -33,8 +34,9 @@ TITLES = {
     "many": "500 endpoints at 100 ms",
     "raw": "The raw limit: greeting, EHLO, STARTTLS, handshake",
     "scoring": "Scoring",
+    "robustness": "How sure a ranking is: 10,000 draws",
 }
-PROBING = tuple(name for name in TITLES if name != "scoring")
+PROBING = tuple(name for name in TITLES if name not in ("scoring", "robustness"))
 HEAD = """# Benchmarks
 
 Made by `python -m bench --write` (`make bench`), each section as it says. Every comparison is of one run on one
@@ -57,6 +59,10 @@ def section(name: str, repeats: int, only: Sequence[str]) -> Table:
         from bench import scoring
 
         return scoring.table()
+    if name == "robustness":
+        from bench import robustness
+
+        return robustness.table(repeats)
     if name in ("endpoint", "report"):
         from bench import probing
 
