@@ -38,6 +38,8 @@ class Workspace:
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.directory = directory
         self.settings = settings
+        self.broken_probes: list[Problem] = []
+        """What is wrong with probes of this folder that are left out; known once the catalogue has been read."""
 
     @classmethod
     def open(cls, directory: Path | None = None) -> Workspace:
@@ -62,7 +64,7 @@ class Workspace:
 
     @functools.cached_property
     def _catalogue(self) -> Catalogue:
-        broken = self.add_probes()
+        broken = self.broken_probes = self.add_probes()
         folders = self.folders()
         shipped = [] if self.settings.shipped_vendors else folders[:-1]  # the last one is this folder
         try:

@@ -136,6 +136,12 @@ def load() -> tuple[Workspace, Catalogue, Store]:
             icon=":material/error:",
         )
         st.stop()
+    if workspace.broken_probes:
+        st.warning(
+            "\n".join(f"- {plain(problem)}" for problem in workspace.broken_probes[:50]),
+            title="Probes of this workspace do not work and are left out",
+            icon=":material/warning:",
+        )
     try:
         store = _store(workspace.store_url())
     except StoreError as error:
