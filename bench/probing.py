@@ -61,7 +61,7 @@ def _rows(
         if not way.round_trip_ms:
             run(command)  # once for nothing: what is read from disk
         first, output = run(command)
-        theirs = peer.read(world, output)
+        theirs = _read(peer, world, output)
         figure = median(lambda: run(command)[0], repeats, first=first)
     except (peers.Absent, Failed) as problem:
         table.rows.append((peer.ours[0].what, peer.name, label, str(problem), "", "", "", ""))
@@ -88,6 +88,13 @@ def _rows(
         )
         if differing:
             table.notes.append(f"{peer.name} and we differ: {differing}.")
+
+
+def _read(peer: peers.Peer, world: World, output: bytes) -> peers.Findings:
+    try:
+        return peer.read(world, output)
+    except Exception as error:  # whatever a peer prints: it costs its own row only
+        raise Failed(f"what it says cannot be read: {type(error).__name__}: {error}") from error
 
 
 def _runs(figure: Figure, repeats: int) -> str:
