@@ -97,8 +97,9 @@ _PROBE: dict[Cause, Explanation] = {
         "Nothing to do: it does not count against the vendor.",
     ),
     Cause.NOT_PERMITTED: Explanation(
-        "Finding out needs a permission or an account that was not given.",
-        "Use an account of your own where the vendor allows it; nothing intrusive is done unasked.",
+        "Finding out takes many connections or a permission, and this run was given neither.",
+        "--depth full asks for what takes many connections; what intrudes is done on servers of your own only "
+        "(--own-server), and what needs a login takes an account of your own.",
     ),
     Cause.BLOCKED_ADDRESS: Explanation(
         "The name leads to a private or reserved address, which is not probed by default.",
