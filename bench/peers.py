@@ -124,8 +124,10 @@ def our_command(*words: str, target: str = "smtp") -> Callable[[World, str, int]
 
     def command(world: World, host: str, port: int) -> Command:
         place = f"dns://{DOMAIN}" if target == "dns" else f"{target}://{host}:{port}"
+        resolver = ["--resolver", world.resolver] if world.resolver else []
         return [
-            mailrubric(), "probe", "--target", place, "--json", "--allow-private", "--ca", world.authority, *words,
+            mailrubric(), "probe", "--target", place, "--json", "--allow-private", "--ca", world.authority, *resolver,
+            *words,
         ]  # fmt: skip
 
     return command
@@ -313,6 +315,8 @@ def _read_swaks(world: World, output: bytes) -> Findings:
 
 
 def _checkdmarc(world: World, host: str, port: int) -> Command:
+    if not world.isolated:
+        raise Absent("not measured: it cannot be given a name server on a port of its own")
     return [python_program("checkdmarc", "checkdmarc"), DOMAIN]
 
 

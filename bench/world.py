@@ -62,6 +62,8 @@ class World:
     chain: Path
     key: Path
     isolated: bool
+    resolver: str = ""
+    """ADDRESS:PORT of our name server, where it is not the system's: nobody is to ask a real one."""
 
     @property
     def how(self) -> str:
@@ -266,6 +268,7 @@ def name_server(world: World) -> Iterator[tuple[str, int]]:
         pointers.append(f"{fourth}.{third} IN PTR {name}.")
     zones = [servers.Zone(DOMAIN, records), servers.Zone("18.198.in-addr.arpa", pointers)]
     with _fixed_port(53 if world.isolated else 0), servers.nsd(zones) as place:
+        world.resolver = "" if world.isolated else f"{place[0]}:{place[1]}"
         yield place
 
 
