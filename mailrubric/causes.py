@@ -98,8 +98,8 @@ _PROBE: dict[Cause, Explanation] = {
     ),
     Cause.NOT_PERMITTED: Explanation(
         "Finding out takes many connections or a permission, and this run was given neither.",
-        "--depth full asks for what takes many connections; what intrudes is done on servers of your own only "
-        "(--own-server), and what needs a login takes an account of your own.",
+        "Ask for what takes many connections with --depth full; what intrudes is done on servers of your own only "
+        "(--own-server), and a login takes an account of your own.",
     ),
     Cause.BLOCKED_ADDRESS: Explanation(
         "The name leads to a private or reserved address, which is not probed by default.",
