@@ -124,13 +124,21 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("--only measures a part of a section, which is not to be written")
     if given.repeats < 1:
         parser.error("--repeats: at least 1")
-    if any(name != "scoring" for name in sections(given.sections)):
-        from bench import world
-
-        world.enter(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the servers are stopped then, too
+    names = sections(given.sections)
     failed = []
-    for name in sections(given.sections):
+    network = [name for name in names if name in PROBING]
+    if network:
+        from bench import peers, world
+
+        if not world.inside():
+            peers.prepare(given.only)
+            options = [word for word in arguments if word not in given.sections]
+            code = world.enter([*network, *options])
+            if code is not None:
+                names = [name for name in names if name not in network]
+                failed += ["some that need the network"] if code else []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the servers are stopped then, too
+    for name in names:
         progress(f"section {name}")
         try:
             text = words(name, section(name, given.repeats, given.only))

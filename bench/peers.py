@@ -7,6 +7,7 @@ others are Debian's packages and are left out, with a word, where they are not i
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -77,6 +78,14 @@ def python_program(package: str, program: str) -> Path:
         except (subprocess.CalledProcessError, OSError) as error:
             raise Absent(f"could not be installed from PyPI ({error})") from None
     return path
+
+
+def prepare(only: Sequence[str]) -> None:
+    """Install the Python peers, which can't be done where there is no network. What fails is told where it is used."""
+    for name in ("sslyze", "checkdmarc"):
+        if not only or name in only:
+            with contextlib.suppress(Absent):
+                python_program(name, name)
 
 
 def versions() -> str:

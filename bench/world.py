@@ -1,7 +1,7 @@
 """Where benchmarks take place: real servers in a network namespace of their own, clients near or far.
 
-The bench re-executes itself in a new network and mount namespace (``enter``); nothing of it is seen outside, and it
-vanishes with the process. There, ``198.18.0.0/16`` (RFC 2544 keeps it for benchmarks) are all addresses of the servers'
+The bench runs itself in a new network and mount namespace (``enter``); nothing of it is seen outside, and it vanishes
+with the process. There, ``198.18.0.0/16`` (RFC 2544 keeps it for benchmarks) are all addresses of the servers'
 namespace, ``/etc/hosts`` and ``/etc/resolv.conf`` name them, and ``far`` gives clients a namespace with a long way
 (``bench.relay``). Where namespaces or TUN are not to be had, the clients stay at home and a delaying TCP proxy
 (``bench.proxy``) stands in, which does not delay TCP handshakes; ``World.how`` says which it was.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,17 +41,25 @@ _INSIDE = "MAILRUBRIC_BENCH_INSIDE"
 _TUN = Path("/dev/net/tun")
 
 
-def enter(arguments: Sequence[str]) -> bool:
-    """Go on in namespaces of our own, by starting anew there; whether that is where we are. Does not return when it
-    starts anew, and returns False where it can't be done."""
-    if os.environ.get(_INSIDE):
-        return True
+def inside() -> bool:
+    """Whether we are in namespaces of our own."""
+    return bool(os.environ.get(_INSIDE))
+
+
+def enter(arguments: Sequence[str]) -> int | None:
+    """Run the bench with these arguments in namespaces of its own; its exit code. None where it can't be done."""
     command = ["unshare", "--net", "--mount", "--propagation", "private"]
-    tools = all(needs.find(name) for name in ("unshare", "nsenter", "ip", "mount"))
+    tools = all(needs.find(name) for name in ("unshare", "nsenter", "ip", "mount", "umount"))
     if os.geteuid() or not _TUN.exists() or not tools or subprocess.run([*command, "true"], check=False).returncode:
-        return False
-    os.environ[_INSIDE] = "1"
-    os.execvp(command[0], [*command, sys.executable, "-m", "bench", *arguments])
+        return None
+    there = subprocess.Popen([*command, sys.executable, "-m", "bench", *arguments], env={**os.environ, _INSIDE: "1"})
+    former = signal.signal(signal.SIGTERM, lambda *_: there.terminate())
+    try:
+        return there.wait()
+    except KeyboardInterrupt:
+        return there.wait()  # it has heard that too
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 @dataclasses.dataclass(slots=True)
@@ -92,7 +101,7 @@ class World:
 @contextlib.contextmanager
 def world() -> Iterator[World]:
     """Names and certificates for the servers; in our own namespaces the addresses too."""
-    isolated = bool(os.environ.get(_INSIDE))
+    isolated = inside()
     with tempfile.TemporaryDirectory(prefix="mailrubric-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)

@@ -129,7 +129,8 @@ def test_a_section_takes_the_place_of_its_older_self():
 
 def test_which_sections_a_word_means():
     assert command.sections([]) == list(command.TITLES)
-    assert command.sections(["probing"]) == [name for name in command.TITLES if name != "scoring"]
+    assert command.sections(["probing"]) == list(command.PROBING)
+    assert "scoring" not in command.PROBING
     assert command.sections(["raw", "endpoint"]) == ["endpoint", "raw"]
 
 
