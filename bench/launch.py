@@ -9,11 +9,14 @@ killed and ``code`` is null.
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
 import sys
 import time
+
+_PR_SET_PDEATHSIG = 1
 
 
 def main(result: str, timeout: float, command: list[str]) -> None:
@@ -32,6 +35,7 @@ def main(result: str, timeout: float, command: list[str]) -> None:
     process = os.fork()
     if not process:
         os.setsid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody is interested any more when we are killed
         try:
             os.execvp(command[0], command)
         except OSError as error:
