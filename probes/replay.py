@@ -100,6 +100,8 @@ class Player:
 
 
 class PlayedTape:
+    """A tape that plays one session: nothing goes to the outside."""
+
     replays = True
 
     def __init__(self, recording: Recording, session: Session) -> None:
@@ -115,9 +117,11 @@ class PlayedTape:
         self._started = 0.0
 
     def attach(self, network: Network, started: float) -> None:
+        """The network begins."""
         self._started = started
 
     def random(self, purpose: str, size: int) -> bytes:
+        """What was drawn then."""
         return drawn(self._seed, purpose, size)
 
     def time(self, at: float) -> float:
@@ -131,6 +135,7 @@ class PlayedTape:
             await asyncio.sleep(wait)
 
     async def learn(self, question: str, work: Awaitable[T], in_time: Callable[[Awaitable[T]], Awaitable[T]]) -> T:
+        """What was learnt then; ``work`` is never begun."""
         discard(work)
         known = self._answers.get(question)
         if not known:
@@ -140,6 +145,7 @@ class PlayedTape:
         return cast(T, decoded(learnt.answer))
 
     async def dial(self, address: str, port: int, go: Callable[..., Awaitable[Connection]]) -> Connection:
+        """The recorded connection that this is, or why there was none."""
         waiting = self._attempts.get((address, port))
         if not waiting:
             raise missing(f"one more connection to {address} port {port}")
@@ -371,6 +377,8 @@ class _PlayedTransport:
 
 
 class PlayedWire(Wire):
+    """What comes in place of a socket."""
+
     def __init__(self, playback: Playback) -> None:
         super().__init__()
         self._playback = playback
@@ -446,15 +454,18 @@ class PlayedConnection(Connection):
 
     @property
     def buffered(self) -> bytes:
+        """What has come by now and was not consumed."""
         self._played_wire.happen_now()
         return super().buffered
 
     @property
     def ended(self) -> bool:
+        """Whether all that will ever come has come and was consumed."""
         self._played_wire.happen_now()
         return super().ended
 
     async def send_line(self, line: str, *, shown: str | None = None) -> None:
+        """As it was sent; what stands for a secret is compared, not the secret."""
         if shown is None:
             return await super().send_line(line)
         await self._send("secret", text=shown, shown=shown)
@@ -462,6 +473,7 @@ class PlayedConnection(Connection):
             self._first_line_sent = self.clock()
 
     async def send(self, data: bytes, *, shown: str) -> None:
+        """As it was sent."""
         await self._send("out", bytes(data), shown=shown)
 
     async def _send(self, kind: Kind, data: bytes = b"", text: str = "", *, shown: str) -> None:
@@ -481,6 +493,7 @@ class PlayedConnection(Connection):
     async def start_tls(
         self, server_name: str, *, alpn: Sequence[str] = (), resume: Ticket | None = None
     ) -> TLSSession:
+        """What the handshake showed then."""
         if self.tls is not None:
             raise RuntimeError("this connection has TLS already")
         event = self._playback.act(
@@ -497,6 +510,7 @@ class PlayedConnection(Connection):
         return self.tls
 
     def ticket(self) -> Ticket:
+        """What the server had given then."""
         facts = self._playback.act("ticket").facts
         return Ticket(facts["resumable"], facts["early_data"])
 
