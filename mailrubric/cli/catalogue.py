@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailrubric.catalogue.catalogue import Catalogue
 from mailrubric.catalogue.load import read_judgement
@@ -19,10 +19,11 @@ from mailrubric.cli.workspace import catalogue_faults, open_workspace
 from mailrubric.evidence.observation import Observation
 from mailrubric.evidence.store import Store, StoreError
 from mailrubric.evidence.times import moment
-from mailrubric.frozen import Inputs, inputs
-from mailrubric.scoring.evaluate import ScoringError, WeightError
-from mailrubric.scoring.evaluation import Evaluation, VendorScore
 from mailrubric.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mailrubric.frozen import Inputs
+    from mailrubric.scoring.evaluation import Evaluation, VendorScore
 
 CATEGORIES = ("esp", "marketing", "mailbox", "self-hosted")
 
@@ -96,6 +97,8 @@ def choose(
 
 def gather(choice: Choice) -> tuple[Workspace, Catalogue, Inputs, tuple[str, ...]]:
     """What was chosen, ready to be evaluated; the categories it was limited to."""
+    from mailrubric.frozen import inputs
+
     workspace = open_workspace(choice.workspace)
     catalogue = read_catalogue(workspace)
     preset = choice.preset if choice.preset is not None else workspace.settings.preset or None
@@ -133,6 +136,8 @@ def score(choice: Choice) -> Scored:
 
 def evaluated(given: Inputs) -> Evaluation:
     """The evaluation; a usage failure when the weights define none."""
+    from mailrubric.scoring.evaluate import ScoringError, WeightError
+
     try:
         return given.evaluate()
     except (ScoringError, WeightError) as error:
