@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import dataclasses
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 CHUNK = 64
 """Suites in one hello: old servers (Windows Server 2003) look at the first 64 only, and others break at 128."""
-AT_ONCE = 2
+AT_ONCE = 3
 """Questions under way at once when a list is taken apart; ``mx`` gets one, by the network's own rule."""
 
 REFUSED = frozenset({"handshake_failure", "insufficient_security"})
@@ -88,7 +89,7 @@ class Hellos:
         limits = network.options.limits
         self.endpoint = endpoint
         self.network = network
-        self.sent = 0
+        self._sent = [0]
         self.full = network.options.depth == "full"
         self.most = limits.connections_per_address_full if self.full else limits.connections_per_address
         if network.is_own_server:
@@ -101,6 +102,21 @@ class Hellos:
         """Whether the server has closed or reset the connection on some hello."""
         self.hangs_up = False
         """Whether that is known to be how it refuses."""
+
+    @property
+    def sent(self) -> int:
+        """How many hellos have been sent."""
+        return self._sent[0]
+
+    @sent.setter
+    def sent(self, count: int) -> None:
+        self._sent[0] = count
+
+    def with_more(self, places: int) -> Hellos:
+        """The same hellos, counted together with these, for questions that may use so many more places."""
+        others = copy.copy(self)
+        others.allowance += places
+        return others
 
     def require(self, count: int = 1) -> None:
         """Raise ``Unmeasured`` unless so many more hellos may be sent."""

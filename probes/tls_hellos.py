@@ -40,7 +40,9 @@ _TLS_CAUSES = frozenset({Cause.TLS_ALERT, Cause.TLS_HANDSHAKE_ERROR, Cause.TLS_C
 """A handshake that ended like this reached a TLS server, or what should be one: hellos may still learn its versions."""
 
 _FOR_ORDER = 2
-"""Hellos that show the server's order, which a long list of suites must not eat up."""
+_FOR_GROUPS = 20
+"""Hellos that show the server's order, and those that take its groups apart, which a long list of suites must not eat
+up."""
 _SSLV2_REFUSED = REFUSED | {"protocol_version"}
 
 
@@ -176,16 +178,28 @@ class Everything:
 
 
 async def ask_everything(first: FirstHellos) -> Everything:
-    """Small questions first, so that a long list of suites, should it meet our limit, takes nothing from them."""
+    """Everything side by side; only the order of suites waits until these are known. Places are kept for it and for the
+    groups, so that a long list of suites, should it meet our limit, takes nothing from them."""
     hellos, versions = first.hellos, first.versions
-    sslv2 = await _ask_sslv2(hellos)
-    dh_bits = await _ask_prime(hellos, versions)
-    groups = await _find_groups(first)
-    hellos.allowance -= _FOR_ORDER
-    suites, older = await _find_suites(first)
-    hellos.allowance += _FOR_ORDER
+    kept = _FOR_ORDER + _FOR_GROUPS
+    hellos.allowance -= kept
+    small = asyncio.create_task(_ask_small(first, kept), name="groups, primes and SSL 2.0")
+    try:
+        suites, older = await _find_suites(first)
+        groups, dh_bits, sslv2 = await small
+    finally:
+        small.cancel()
+    hellos.allowance += kept
     order = await _ask_order(hellos, versions, suites, older)
     return Everything(sslv2, dh_bits, groups, suites, order)
+
+
+async def _ask_small(first: FirstHellos, kept: int) -> tuple[Accepted, int | Unmeasured, bool | Unmeasured]:
+    """The few questions, which may use the places that the list of suites must leave."""
+    hellos = first.hellos.with_more(kept - _FOR_ORDER)
+    dh_bits = await _ask_prime(hellos, first.versions)
+    groups = await _find_groups(dataclasses.replace(first, hellos=hellos))
+    return groups, dh_bits, await _ask_sslv2(hellos)
 
 
 async def _ask_sslv2(hellos: Hellos) -> bool | Unmeasured:
