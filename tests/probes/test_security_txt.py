@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
+import itertools
 
 import pytest
 from hypothesis import given
@@ -251,6 +252,7 @@ GOOD = f"Contact: https://a.example/\nExpires: {SOON}\n"
         ("Contact: tel:+1\nExpires: 2030-13-01T00:00:00Z\n", PLAIN, "no date"),
         (GOOD + "Preferred-Languages: en\nPreferred-Languages: de\n", PLAIN, "several"),
     ],
+    ids=itertools.count(),  # the texts hold a time, and every worker has to name a test alike
 )
 def test_deviations_from_the_form(body: str, content_type: str, fault: str) -> None:
     found = parsed(body, content_type)

@@ -77,3 +77,10 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probed]:
             code = main(["probe", "--all", "--json", "--workspace", str(running.workspace)])
         assert code == 0
         yield Probed(running, running.workspace, json.loads(out.getvalue()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the probed lab is not for the quick tests: every worker would start and probe it anew."""
+    for item in items:
+        if "probed" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
