@@ -55,7 +55,8 @@ def sensitivity(
 
     scored = score(Choice(workspace, (), tuple(category or ()), everyone, preset, weights, min_coverage, as_of))
     with _decidable():
-        found = sensitive(scored.evaluation, leader=leader, challenger=challenger)
+        criteria = scored.catalogue.criteria
+        found = sensitive(scored.evaluation, leader=leader, challenger=challenger, criteria=criteria)
     if json:
         print_json({"rules_hash": scored.evaluation.rules_hash, "as_of": scored.evaluation.as_of, **_plain(found)})
         return
@@ -67,13 +68,14 @@ def sensitivity(
         say()
         print_title("By the value of one criterion")
         print_table(
-            ("vendor", "criterion", "points now", "level at"),
+            ("vendor", "criterion", "points now", "level at", "which is"),
             [
                 (
                     each.vendor,
                     each.criterion,
                     f"{each.points:.0f}{'' if each.known else ' (taken for)'}",
                     f"{each.at:.0f}",
+                    each.value,
                 )
                 for each in found.values[:rows]
             ],

@@ -121,7 +121,7 @@ def _flips(current: View, ranked: list[str]) -> None:
         challenger = st.selectbox("Could overtake", others, format_func=current.name, key="other", bind="query-params")
     leader = leader if leader in ranked else ranked[0]
     challenger = challenger if challenger in ranked and challenger != leader else others[0]
-    found = sensitive(current.evaluation, leader=leader, challenger=challenger)
+    found = sensitive(current.evaluation, leader=leader, challenger=challenger, criteria=current.catalogue.criteria)
     st.markdown(plain(found.sentence))
     moving = [flip for flip in found.groups if flip.at is not None]
     if moving:
@@ -187,6 +187,7 @@ def _values(current: View, found: Sensitivity) -> None:
                     "Known": each.known,
                     "Points now": each.points,
                     "Level at": each.at,
+                    "Which is": each.value,
                 }
                 for each in found.values
             ]

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from mailrubric.catalogue.models import Criterion
 from mailrubric.scoring import robustness, sensitivity
 from mailrubric.scoring.additive import WeightError
 from mailrubric.scoring.evaluation import Evaluation, VendorScore
 from mailrubric.scoring.robustness import DRAWS, SEED, SPREAD, IntArray, Uncertain, WeightsKind
 from mailrubric.scoring.value_functions import FloatArray
+from mailrubric.scoring.words import value_reaching
 
 CLOSE_CALL = 0.75
 """A leader that beats the next one in fewer than this share of the draws is a close call."""
@@ -99,7 +101,7 @@ class WeightFlip:
 @dataclasses.dataclass(frozen=True, slots=True)
 class ValueFlip:
     """The points that one cell would need for the two to be level; ``points`` are today's (or the imputed ones of an
-    unknown cell)."""
+    unknown cell). ``value``: what the value would have to be, in words; "" when no value is worth so much."""
 
     vendor: str
     criterion: str
@@ -107,6 +109,7 @@ class ValueFlip:
     known: bool
     points: float
     at: float
+    value: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -269,8 +272,15 @@ def _robust_sentence(standings: Sequence[Standing], beats: FloatArray, close: bo
     )
 
 
-def sensitive(evaluation: Evaluation, *, leader: str | None = None, challenger: str | None = None) -> Sensitivity:
-    """What would put ``challenger`` (the second, by default) before ``leader`` (the first).
+def sensitive(
+    evaluation: Evaluation,
+    *,
+    leader: str | None = None,
+    challenger: str | None = None,
+    criteria: Iterable[Criterion] = (),
+) -> Sensitivity:
+    """What would put ``challenger`` (the second, by default) before ``leader`` (the first). ``criteria``: those of the
+    catalogue, so that flips can say the value beside the points.
 
     Raises ``DecisionError`` when one of them has no rank, or there is only one with a rank.
     """
@@ -290,14 +300,14 @@ def sensitive(evaluation: Evaluation, *, leader: str | None = None, challenger: 
     of_groups = sensitivity.flips(values, applicable, shares, by_group, first, second)
     of_criteria = sensitivity.flips(values, applicable, shares, one_by_one, first, second)
     groups = _weight_flips("group", given.group_ids, given.group_titles, of_groups)
-    criteria = _weight_flips("criterion", given.criteria, [titles[each] for each in given.criteria], of_criteria)
+    single = _weight_flips("criterion", given.criteria, [titles[each] for each in given.criteria], of_criteria)
     return Sensitivity(
         leader=given.vendors[first].id,
         challenger=given.vendors[second].id,
         gap=float(scores[first] - scores[second]),
         groups=groups,
-        criteria=criteria,
-        values=_value_flips(given, titles, first, second),
+        criteria=single,
+        values=_value_flips(given, titles, first, second, {criterion.id: criterion for criterion in criteria}),
         unknowns=_unknowns(given, titles),
         sentence=_flip_sentence(given.vendors[first], given.vendors[second], groups),
     )
@@ -320,7 +330,9 @@ def _weight_flips(
     return tuple(sorted(made, key=lambda flip: (math.inf if flip.at is None else abs(flip.at - flip.now), flip.id)))
 
 
-def _value_flips(given: Problem, titles: dict[str, str], first: int, second: int) -> tuple[ValueFlip, ...]:
+def _value_flips(
+    given: Problem, titles: dict[str, str], first: int, second: int, criteria: Mapping[str, Criterion]
+) -> tuple[ValueFlip, ...]:
     raised, lowered = sensitivity.values_that_flip(given.values, given.cells.applicable, given.shares, first, second)
     made = []
     for row, needed in ((second, raised), (first, lowered)):
@@ -329,8 +341,10 @@ def _value_flips(given: Problem, titles: dict[str, str], first: int, second: int
             if not math.isnan(at):
                 cell = line.cells[column]
                 points = float(given.values[row, column])
-                criterion = given.criteria[column]
-                made.append(ValueFlip(line.id, criterion, titles[criterion], cell.score is not None, points, float(at)))
+                name = given.criteria[column]
+                told = criteria.get(name)
+                value = "" if told is None else value_reaching(told.score, told.unit, float(at), at_least=at >= points)
+                made.append(ValueFlip(line.id, name, titles[name], cell.score is not None, points, float(at), value))
     return tuple(sorted(made, key=lambda flip: (abs(flip.at - flip.points), flip.vendor, flip.criterion)))
 
 

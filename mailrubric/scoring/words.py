@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
+import numpy as np
+
 from mailrubric.catalogue.models import (
     CurveFunction,
     From,
@@ -13,6 +18,7 @@ from mailrubric.catalogue.models import (
     YesNoFunction,
 )
 from mailrubric.display import value_words
+from mailrubric.scoring.value_functions import curve
 
 
 def value_function(function: ValueFunction, unit: str = "") -> str:
@@ -39,6 +45,59 @@ def value_function(function: ValueFunction, unit: str = "") -> str:
                 f"90 at {value_words(ends.worth_90, unit)}, 50 at {value_words(ends.worth_50, unit)}; "
                 f"log-normal curve, {better} is better"
             )
+
+
+def value_reaching(function: ValueFunction, unit: str, score: float, *, at_least: bool) -> str:
+    """The value, in words, that is worth ``score`` points: the nearest one worth at least (or at most) as much, where
+    values come in steps. Empty when no value is."""
+    match function:
+        case PointsFunction():
+            found = _number_worth(function, score)
+            return "" if found is None else value_words(_tidy(found), unit)
+        case CurveFunction():
+            return value_words(_tidy(_curve_worth(function, score)), unit) if 0 < score < 100 else ""
+        case MapFunction():
+            levels = {name: float(points) for name, points in function.map.items()}
+        case YesNoFunction():
+            levels = {"yes": float(function.yes), "no": float(function.no)}
+        case ShareFunction():
+            count = len(function.share_of)
+            levels = {f"{each} of the {count}": 100.0 * each / count for each in range(count + 1)}
+    enough = {name: points for name, points in levels.items() if (points >= score if at_least else points <= score)}
+    if not enough:
+        return ""
+    nearest = min(enough.values()) if at_least else max(enough.values())
+    return " or ".join(name for name, points in enough.items() if points == nearest)
+
+
+def _number_worth(function: PointsFunction, score: float) -> float | None:
+    ordered = sorted(function.points, key=lambda point: point[0])
+    for (low, below), (high, above) in pairwise(ordered):
+        if min(below, above) <= score <= max(below, above) and below != above:
+            part = (score - below) / (above - below)
+            if function.scale == "log":
+                return float(10 ** (math.log10(low) + part * (math.log10(high) - math.log10(low))))
+            return float(low + part * (high - low))
+    return None
+
+
+def _curve_worth(function: CurveFunction, score: float) -> float:
+    """By halving the logarithm's interval: the curve has no inverse in closed form."""
+    low, high = math.log(1e-12), math.log(1e15)
+    rising = function.curve.worth_90 > function.curve.worth_50
+    for _ in range(200):
+        middle = (low + high) / 2
+        worth = float(curve(np.array([math.exp(middle)]), function)[0])
+        if (worth < score) == rising:
+            low = middle
+        else:
+            high = middle
+    return math.exp((low + high) / 2)
+
+
+def _tidy(number: float) -> float:
+    """Three significant digits, which is what a flip is good for."""
+    return float(f"{number:.3g}")
 
 
 def condition(must: Must, unit: str = "") -> str:

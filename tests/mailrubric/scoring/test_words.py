@@ -2,10 +2,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mailrubric.catalogue.models import From, Must
+from mailrubric.catalogue.models import (
+    CurveEnds,
+    CurveFunction,
+    From,
+    MapFunction,
+    Must,
+    PointsFunction,
+    ShareFunction,
+    YesNoFunction,
+)
 from mailrubric.scoring import words
+from mailrubric.scoring.value_functions import curve
+from mailrubric.scoring.words import value_reaching
 from tests.mailrubric.scoring.building import criterion
 
 
@@ -48,3 +62,27 @@ def test_gates_and_sources() -> None:
     source = From(probe="tls.oldest_version", roles=("submission", "mx"), fact="oldest_tls")
     assert words.sources(source) == "probe tls.oldest_version (submission, mx; worst counts); else fact oldest_tls"
     assert words.sources(From(reviews="rating")) == "reviews rating"
+
+
+@pytest.mark.parametrize(
+    ("function", "score", "at_least", "expected"),
+    [
+        (PointsFunction(points=((0, 100), (24, 0))), 50.0, True, "12 h"),
+        (PointsFunction(points=((5, 100), (500, 0)), scale="log"), 50.0, True, "50 h"),
+        (PointsFunction(points=((0, 20), (10, 80))), 90.0, True, ""),
+        (MapFunction(map={"TLSv1.0": 0, "TLSv1.2": 60, "TLSv1.3": 100}), 40.0, True, "TLSv1.2"),
+        (MapFunction(map={"TLSv1.0": 0, "TLSv1.2": 60, "TLSv1.3": 100}), 40.0, False, "TLSv1.0"),
+        (YesNoFunction(yes=100, no=20), 10.0, False, ""),
+        (YesNoFunction(yes=100, no=20), 60.0, False, "no"),
+        (ShareFunction(share_of=("a", "b", "c", "d")), 60.0, True, "3 of the 4"),
+    ],
+)
+def test_the_value_that_is_worth_so_many_points(function, score, at_least, expected) -> None:
+    assert value_reaching(function, "h", score, at_least=at_least) == expected
+
+
+@given(st.floats(1, 99), st.sampled_from([(100.0, 400.0), (400.0, 100.0)]))
+def test_a_curve_is_turned_round(score: float, ends: tuple[float, float]) -> None:
+    function = CurveFunction(curve=CurveEnds(worth_90=ends[0], worth_50=ends[1]))
+    value = float(value_reaching(function, "", score, at_least=True).replace(",", ""))
+    assert float(curve(np.array([value]), function)[0]) == pytest.approx(score, abs=1.5)
