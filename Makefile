@@ -14,8 +14,8 @@ PYTHON ?= python3
 PORT ?= 8501
 # Arguments for pytest, such as `make test TESTS=tests/hostile`.
 TESTS ?=
-# Real servers and the browser spend their time waiting, so two workers pay even on one core.
-WORKERS ?= 2
+# Real servers, faults and the browser spend their time waiting, so four workers pay even on two cores.
+WORKERS ?= 4
 # The quick tests wait even more: for deadlines, mostly.
 CHECK_WORKERS ?= 3
 
