@@ -102,10 +102,9 @@ async def test_each_question_fails(endpoint: Endpoint, probe: str, questions: in
     assert len(each_once) >= questions, each_once
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def broken(name: str, kind: str, how: str) -> list[str]:
+    async def once(name: str, kind: str, how: str) -> list[str]:
         zone = {**ZONE, name: {**ZONE.get(name, {}), f"FAULT/{kind}": [how]}}
-        async with turn:
-            outcome, _ = await ask(zone, endpoint, probe, options)
+        outcome, _ = await ask(zone, endpoint, probe, options)
         # (A name server that is silent over TCP too, but whose connection was lost, hangs up.)
         allowed = faults_dns.NO_ANSWER if how == "SILENT" else faults_dns.FAILURE
         case = f"{how} for {name} {kind}"
@@ -115,10 +114,19 @@ async def test_each_question_fails(endpoint: Endpoint, probe: str, questions: in
             if unlike(each, truth[metric]) and each.cause not in allowed
         ]
 
+    async def broken(name: str, kind: str, how: str) -> tuple[tuple[str, str, str], list[str]]:
+        async with turn:
+            return (name, kind, how), await once(name, kind, how)
+
     results = await asyncio.gather(
         *(broken(name, kind, how) for name, kind in each_once for how in ("SERVFAIL", "REFUSED", "SILENT"))
     )
-    wrong = [problem for result in results for problem in result]
+    wrong = []
+    for case, problems in results:
+        if (
+            problems
+        ):  # once more and alone: on a machine with no time left, an honest time-out is no defect of the probe
+            wrong += await once(*case)
     assert not wrong, "\n".join(wrong)
 
 

@@ -213,6 +213,9 @@ def staple(
 ) -> bytes:
     """An OCSP response (DER) of ``issuer`` (default: the intermediate) about ``leaf``, from and until so many hours
     from now. ``signer``: who signs it, if not the issuer; ``carried``: certificates that it carries along."""
+    now = datetime.datetime.now(datetime.UTC).replace(
+        microsecond=0
+    )  # the tests may have run for longer than clocks differ
     issuer = issuer or intermediate()
     signer = signer or issuer
     revoked = status is ocsp.OCSPCertStatus.REVOKED
@@ -221,9 +224,9 @@ def staple(
         issuer.certificate,
         digest or hashes.SHA1(),  # the hash that names the issuer, SHA-1 nearly everywhere
         status,
-        NOW + datetime.timedelta(hours=hours[0]),
-        None if hours[1] is None else NOW + datetime.timedelta(hours=hours[1]),
-        NOW - datetime.timedelta(days=3) if revoked else None,
+        now + datetime.timedelta(hours=hours[0]),
+        None if hours[1] is None else now + datetime.timedelta(hours=hours[1]),
+        now - datetime.timedelta(days=3) if revoked else None,
         x509.ReasonFlags.key_compromise if revoked else None,
     )
     builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
