@@ -226,7 +226,7 @@ def _crossings(plans: Sequence[Plan], low: int, high: int) -> Iterator[int]:
         if first is not None and last is not None:
             ends.append((Fraction(first), Fraction(last)))
     for (a, b), (c, d) in itertools.combinations(ends, 2):
-        if (a - c) * (b - d) < 0:
+        if (a - c) * (b - d) <= 0 and (a, b) != (c, d):  # also where they meet at an end, and part there
             crossing = int(low + (high - low) * (a - c) / ((a - c) - (b - d)))
             yield from (crossing - 1, crossing, crossing + 1, crossing + 2)
 

@@ -115,6 +115,15 @@ def test_break_even_to_the_message() -> None:
     ]
 
 
+def test_two_that_meet_at_a_step_part_there() -> None:
+    metered = vendor("metered", plan("Pay", 0, included_emails=1, overage_per_thousand=50))
+    blocks = vendor("blocks", plan("Blocks", 0, included_emails=7, overage_per_thousand=50, block=7))
+    found = break_even(metered, blocks, up_to=13)
+    assert [(each.volume, each.cheaper, each.equal) for each in found] == [
+        (1, "", True), (2, "blocks", False), (8, "", True), (9, "blocks", False),
+    ]  # fmt: skip
+
+
 plans = st.builds(
     lambda monthly, included, rate, block, most: plan(
         "P", monthly, included_emails=included, overage_per_thousand=rate, block=block, maximum_emails=most
@@ -127,7 +136,7 @@ plans = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(plans, min_size=1, max_size=3), st.lists(plans, min_size=1, max_size=3))
 def test_break_even_is_right_at_every_single_volume(first: list[Plan], second: list[Plan]) -> None:
     one, other = vendor("one", *first), vendor("other", *second)

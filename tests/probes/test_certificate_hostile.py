@@ -15,6 +15,8 @@ from probes.revocation import ERRORS, STATUSES
 from probes.served_chain import measure_other_chain
 from tests.probes import certificates as zoo
 
+pytestmark = pytest.mark.slow
+
 CA = str(zoo.ca_file())
 HONEST = {None, Cause.PROTOCOL_ERROR, Cause.TLS_CLIENT_UNSUPPORTED, Cause.NOT_APPLICABLE, Cause.REPLY_TOO_LONG}
 """Causes that a hostile certificate or staple may have: never a bug of ours, never something of the network."""

@@ -19,6 +19,8 @@ from tests.hostile.server import serve as scripted
 from tests.probes.loopback import measure
 from tests.probes.smtpserver import RECIPIENT, Server, serve, well_formed
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(deadline=20, deadline_own_server=20, greeting_timeout=2, read_timeout=1.0, spacing_mx=0.0)
 OPTIONS = Options(
     limits=LIMITS,

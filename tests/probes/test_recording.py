@@ -27,6 +27,8 @@ from tests.hostile import faults, faults_dns, faults_web
 from tests.hostile.server import Close, Script, Send, authority_file, imap, serve, smtp
 from tests.probes.dnsserver import name_server
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(
     deadline=2, connect_timeout=0.5, greeting_timeout=0.3, greeting_timeout_mx=0.3, read_timeout=0.3, dns_timeout=0.5,
     spacing_mx=0.01,
@@ -182,9 +184,13 @@ def test_a_domain_and_its_policy_server(options: Options) -> None:
                 report, found = await record(Endpoint("domain", domain="a.test"), asking, probes)
                 return report, found, probes
 
-    report, found, probes = asyncio.run(live())
-    assert {each.metric: each.value for each in report.measurements}["mta_sts.mode"] == "enforce"
-    assert differences(report, played(found, options, probes)) == []
+    for _ in range(3):  # on a machine with no time left, the policy may come too late
+        report, found, probes = asyncio.run(live())
+        assert differences(report, played(found, options, probes)) == []
+        if {each.metric: each.value for each in report.measurements}["mta_sts.mode"] == "enforce":
+            break
+    else:
+        pytest.fail("the policy was not read in three runs")
 
 
 def test_nobody_there(options: Options) -> None:

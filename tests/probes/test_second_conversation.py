@@ -46,6 +46,8 @@ from tests.hostile.server import (
 )
 from tests.probes.loopback import measure
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(deadline=3, connect_timeout=1, greeting_timeout=0.3, read_timeout=0.3, spacing_mx=0.0)
 OPTIONS = Options(limits=LIMITS, allow_private=True, ehlo_name="probe.example")
 OLD = StartTLS(maximum=ssl.TLSVersion.TLSv1_2)

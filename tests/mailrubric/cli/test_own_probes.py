@@ -12,6 +12,8 @@ import pytest
 from probes import registry
 from tests.hostile.server import serve_in_thread, smtp
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _forget(tmp_path):

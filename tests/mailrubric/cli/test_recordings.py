@@ -11,6 +11,8 @@ import pytest
 from mailrubric.evidence.store import Store
 from tests.hostile.server import serve_in_thread, smtp
 
+pytestmark = pytest.mark.slow
+
 
 def measured(report):
     return {each["metric"]: (each["value"], each["cause"], each["detail"]) for each in report["measurements"]}

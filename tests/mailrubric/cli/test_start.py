@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = ["validate", "probe", "score", "explain", "export", "metrics", "lab", "serve"]
 HEAVY = {"pydantic", "sqlalchemy", "numpy", "pandas", "rich", "streamlit", "yaml", "plotly", "xlsxwriter", "httpx"}
 

@@ -20,6 +20,8 @@ from probes import registry
 from probes.model import Measurement, Report
 from probes.network import Options
 
+pytestmark = pytest.mark.slow
+
 ORDINARY_TLS = {
     "tls.oldest_version": "TLSv1.2",
     "tls.newest_version": "TLSv1.3",
