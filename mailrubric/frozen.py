@@ -9,6 +9,7 @@ weights.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import math
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from mailrubric.catalogue.catalogue import Catalogue
 from mailrubric.catalogue.models import Criterion, FactDeclaration, Group, Preset, Vendor, Weights
@@ -157,6 +158,9 @@ def _inputs(document: dict[str, Any]) -> Inputs:
     presets = [_model(Preset, raw) for raw in document["presets"]]
     vendors = [_model(Vendor, raw) for raw in document["vendors"]]
     weights = document["weights"]
+    preset = document["preset"]
+    if preset is not None and preset not in [each.id for each in presets]:
+        raise FrozenError("its preset is not among its presets")
     minimum = document["minimum_coverage"]
     if isinstance(minimum, bool) or not isinstance(minimum, int | float) or not 0 <= minimum <= 100:
         raise FrozenError("minimum_coverage: expected 0 to 100")
@@ -171,7 +175,7 @@ def _inputs(document: dict[str, Any]) -> Inputs:
             presets={preset.id: preset for preset in presets},
         ),
         observations=tuple(_observation(raw) for raw in document["observations"]),
-        preset=document["preset"],
+        preset=preset,
         weights=None if weights is None else _model(Weights, weights),
         as_of=as_of,
         minimum_coverage=float(minimum),
@@ -204,7 +208,12 @@ def _observation(raw: Mapping[str, Any]) -> Observation:
             fields[name] = tuple(tuple(map(str, each)) for each in fields[name])
             if any(len(each) != width for each in fields[name]):
                 raise FrozenError(f"{name} of an observation of {fields.get('metric')} has another shape")
-    return Observation(**fields)
+    unknown = sorted(set(fields) - set(Observation.__slots__))
+    if unknown:
+        raise FrozenError(f"an observation has fields that there are not: {', '.join(unknown)[:100]}")
+    # The file may come from anywhere: a field of another type must be refused here and not trip the scoring.
+    observation: Observation = _reader(Observation).validate_json(json.dumps(fields), strict=True)
+    return observation
 
 
 def _metric(metric: Metric) -> dict[str, Any]:
@@ -219,14 +228,13 @@ def _metric(metric: Metric) -> dict[str, Any]:
 
 
 def _metric_of(raw: Mapping[str, Any]) -> Metric:
-    return Metric(
-        key=str(raw["key"]),
-        type=raw["type"],
-        meaning=str(raw["meaning"]),
-        unit=str(raw["unit"]),
-        levels=tuple(map(str, raw["levels"])),
-        roles=None if raw["roles"] is None else frozenset(raw["roles"]),
-    )
+    metric: Metric = _reader(Metric).validate_json(json.dumps(raw), strict=True)
+    return metric
+
+
+@functools.cache
+def _reader(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 # --- what changed between two -----------------------------------------------------------------------------------------

@@ -42,12 +42,7 @@ def export(
     if ending not in FORMATS:
         known = ", ".join(f".{name}" for name in FORMATS)
         raise Usage(f"{output.name} does not end in a format that can be written: {known}")
-    if output.is_dir():
-        raise Usage(f"{output} is a folder")
-    if not output.parent.is_dir():
-        raise Usage(f"there is no folder {output.parent}")
-    if output.exists() and not force:
-        raise Failure(f"{output} exists already; say --force to replace it", 1)
+    must_be_writable(output, replace=force)
 
     from mailrubric.cli.catalogue import Choice, score
 
@@ -55,12 +50,7 @@ def export(
         Choice(workspace, tuple(vendors or ()), tuple(category or ()), everyone, preset, weights, min_coverage, as_of)
     )
     data = render(scored.evaluation, ending)
-    try:
-        write(output, data, replace=force)
-    except FileExistsError as error:
-        raise Failure(f"{output} exists already; say --force to replace it", 1) from error
-    except OSError as error:
-        raise Usage(f"{output} cannot be written: {error.strerror or error}") from error
+    write_output(output, data, replace=force)
     if json:
         print_json(
             {
@@ -74,6 +64,26 @@ def export(
         )
     else:
         say(f"{output} ({len(data):,} bytes, {len(scored.evaluation.vendors)} vendors)")
+
+
+def must_be_writable(path: Path, *, replace: bool) -> None:
+    """A failure, before any work is done, when ``write_output`` could not write this file."""
+    if path.is_dir():
+        raise Usage(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise Usage(f"there is no folder {path.parent}; make it first")
+    if path.exists() and not replace:
+        raise Failure(f"{path} exists already; say --force to replace it", 1)
+
+
+def write_output(path: Path, data: bytes, *, replace: bool) -> None:
+    """Write what a command was asked for; a failure in words when that cannot be done."""
+    try:
+        write(path, data, replace=replace)
+    except FileExistsError as error:
+        raise Failure(f"{path} exists already; say --force to replace it", 1) from error
+    except OSError as error:
+        raise Usage(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def write(path: Path, data: bytes, *, replace: bool) -> None:

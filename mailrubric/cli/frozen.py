@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import typer
 
 from mailrubric.cli import options
-from mailrubric.cli.terminal import Failure, Usage, print_json, print_table, print_title, say
+from mailrubric.cli.terminal import Usage, print_json, print_table, print_title, say
 
 if TYPE_CHECKING:
     from mailrubric.frozen import Difference, Inputs
@@ -50,27 +50,19 @@ def freeze(
 ) -> None:
     """Keep a decision: criteria, weights, profiles, evidence and result in one file that scores the same for ever."""
     from mailrubric.cli.catalogue import Choice, evaluated, gather
-    from mailrubric.cli.export import write
+    from mailrubric.cli.export import must_be_writable, write_output
     from mailrubric.frozen import freeze as frozen
 
     if output.suffix.lower() != ".json":
         raise Usage(f"{output.name} does not end in .json")
-    if not output.parent.is_dir():
-        raise Usage(f"there is no folder {output.parent}")
-    if output.exists() and not force:
-        raise Failure(f"{output} exists already; say --force to replace it", 1)
+    must_be_writable(output, replace=force)
     choice = Choice(
         workspace, tuple(vendors or ()), tuple(category or ()), everyone, preset, weights, min_coverage, as_of
     )
     _, _, given, _ = gather(choice)
     evaluation = evaluated(given)
     data = frozen(given)
-    try:
-        write(output, data, replace=force)
-    except FileExistsError as error:
-        raise Failure(f"{output} exists already; say --force to replace it", 1) from error
-    except OSError as error:
-        raise Usage(f"{output} cannot be written: {error.strerror or error}") from error
+    write_output(output, data, replace=force)
     if json:
         print_json(
             {
@@ -264,7 +256,7 @@ def _findings(line: VendorScore, minimum: float | None, allow_contradictions: bo
 
 def _write_junit(path: Path, evaluation: Evaluation, findings: list[dict[str, Any]]) -> None:
     """One test case a vendor; what is undecided goes to its standard output."""
-    from mailrubric.cli.export import write
+    from mailrubric.cli.export import write_output
     from mailrubric.display import one_line
 
     failed = sum(bool(each["failures"]) for each in findings)
@@ -284,7 +276,4 @@ def _write_junit(path: Path, evaluation: Evaluation, findings: list[dict[str, An
     root.append(suite)
     ElementTree.indent(root)
     data = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
-    try:
-        write(path, data, replace=True)  # a report of this run, as every test runner replaces its own
-    except OSError as error:
-        raise Usage(f"{path} cannot be written: {error.strerror or error}") from error
+    write_output(path, data, replace=True)  # a report of this run, as every test runner replaces its own

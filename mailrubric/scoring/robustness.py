@@ -278,16 +278,16 @@ def analyse(
     rank = _count_places(order, vendors) / draws
     beats = _beats(order, scores)
     win = rank[:, 0].copy()
-    nothing = np.full((vendors, weights.shape[1]), np.nan)
+    central_weights = np.full((vendors, weights.shape[1]), np.nan)
     confidence = np.full(vendors, np.nan)
     if central:
-        nothing, confidence = _central(cells, weights, order[:, 0])
+        central_weights, confidence = _central(cells, weights, order[:, 0])
     return Robustness(
         rank=rank,
         win=win,
         beats=beats,
         expected_rank=rank @ np.arange(1.0, vendors + 1.0),
-        central=nothing,
+        central=central_weights,
         confidence=confidence,
         draws=draws,
         standard_error=0.5 / float(np.sqrt(draws)),
