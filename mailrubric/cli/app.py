@@ -18,6 +18,7 @@ from mailrubric.cli import (
     preconditions,
     price,
     probe,
+    reviews,
     score,
     serve,
     validate,
@@ -62,6 +63,7 @@ app.command("why")(decision.why)
 app.command("sensitivity")(decision.sensitivity)
 app.command("people")(people.people)
 app.command("price")(price.price)
+app.add_typer(reviews.app, name="reviews")
 app.command("changes")(changes.changes)
 app.command("export")(export.export)
 app.command("freeze")(frozen.freeze)
