@@ -80,6 +80,9 @@ class AnalysedMessage:
     ``seen``: whether somebody has opened it, None when the mailbox does not say. ``bulk``: True for bulk mail, False
     for mail that one person gets because of what he did, None when there are no signs; ``bulk_reasons``: the signs.
 
+    ``campaign_id``: what a field of the platform calls the campaign (X-Campaign-ID, X-Mailgun-Tag …), "" when
+    there is none; ``subject``: decoded, one printable line, cut at 200 characters, kept to tell campaigns apart.
+
     ``dkim``: ``pass`` when one signature at least is good, ``fail`` when all are bad, ``none`` without a signature:
     verified by us. ``dkim_aligned``: whether a good signature is aligned with From. ``spf``, ``dmarc``, ``arc_results``
     and ``dkim_stated``: what the trusted Authentication-Results field states, as its words. ``spf_aligned``: whether
@@ -113,6 +116,8 @@ class AnalysedMessage:
     one_click_signed: bool | None = None
     list_id: str = ""
     feedback_id: str = ""
+    campaign_id: str = ""
+    subject: str = ""
     precedence: str = ""
     auto_submitted: str = ""
     mailer: str = ""
