@@ -1,8 +1,8 @@
 """The store: append-only evidence in SQLite or PostgreSQL.
 
-Reports and other observations are added and never changed; triggers in the database refuse UPDATE and DELETE, whoever
-asks. One report is one transaction, so a process killed in the middle loses at most the reports in flight. SQLite runs
-in WAL mode: the command line may write while the dashboard reads.
+Reports, other observations and reviews are added and never changed; triggers in the database refuse UPDATE and DELETE,
+whoever asks. One report is one transaction, so a process killed in the middle loses at most the reports in flight.
+SQLite runs in WAL mode: the command line may write while the dashboard reads.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ from mailrubric.evidence.observation import Kind, Observation, ObservedValue
 from mailrubric.evidence.runs import Run, conditions_from_json, conditions_to_json
 from mailrubric.evidence.select import CONCLUSIVE_CAUSES
 from mailrubric.evidence.times import moment
+from mailrubric.reviews.review import Review
 from probes.model import Cause, Endpoint, Measurement, Report
 
-SCHEMA_VERSION = 2
-"""Version of the tables. A store with a newer one is refused; to an older one is added what it lacks (2: runs)."""
+SCHEMA_VERSION = 3
+"""Version of the tables. A store with a newer one is refused; to an older one is added what it lacks (2: runs,
+3: reviews)."""
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another one to finish."""
@@ -146,8 +148,37 @@ _runs = sa.Table(
     sqlite_autoincrement=True,
 )
 
+_reviews = sa.Table(
+    "reviews",
+    _metadata,
+    sa.Column("number", _identity, primary_key=True, autoincrement=True),
+    sa.Column("vendor", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("written", sa.Text, nullable=False),
+    sa.Column("rating", sa.Double),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("stored", sa.Text, nullable=False),
+    sa.CheckConstraint("rating IS NULL OR (rating >= 1 AND rating <= 5)", name="rating_in_stars"),
+    sa.Index("reviews_newest", "vendor", "source", "id", "number"),
+    sqlite_autoincrement=True,
+)
+
 _EVIDENCE = (_reports, _measurements, _observations)
-_APPEND_ONLY = (*_EVIDENCE, _runs)
+_APPEND_ONLY = (*_EVIDENCE, _runs, _reviews)
+_ADDED_IN = {2: (_runs,), 3: (_reviews,)}
+"""Version → the tables that came with it; all others are of the first."""
+
+_REVIEWS_AT_ONCE = 500
+"""Reviews that are looked up in one query, well under the number of variables that either database takes."""
+
+_ADDING_REVIEWS_LOCK = 7_245_015
+"""PostgreSQL advisory lock held while reviews are added, lest two imports of one file both find it new."""
+
 _RECORD_FIELDS = (
     "source", "detail", "unit", "role", "label", "grade", "document", "note", "n", "low", "high", "report", "parent",
 )  # fmt: skip
@@ -253,7 +284,12 @@ class Store:
             if version == SCHEMA_VERSION:
                 return
             # Nothing that is there is touched: a version adds tables.
-            new = _APPEND_ONLY if version == 0 else (_runs,)
+            new = _APPEND_ONLY if version == 0 else _added_since(version)
+            if taken := sorted(set(sa.inspect(connection).get_table_names()) & {table.name for table in new}):
+                raise StoreError(
+                    f"the store {self.name} needs a table that is there already and belongs to something else "
+                    f"({', '.join(taken)}); nothing was changed"
+                )
             _metadata.create_all(connection)
             for statement in _triggers(connection.dialect.name, new, first=version == 0):
                 connection.execute(sa.text(statement))
@@ -451,6 +487,40 @@ class Store:
         with self._writing() as connection:
             connection.execute(sa.insert(_runs), [row])
 
+    def add_reviews(self, reviews: Sequence[Review]) -> int:
+        """Store reviews in one transaction; returns how many rows were added.
+
+        A review that is there already, the same in every field, is not added again; one whose fields differ from the
+        newest row of its vendor, source and id was edited and becomes a new row. Characters that a database's text
+        can't hold (NUL, lone surrogates) are stored as escapes. ``ValueError`` for a review without vendor, source or
+        id, and for a rating that is not between 1 and 5.
+        """
+        for each in reviews:
+            if not (each.vendor and each.source and each.id):
+                raise ValueError("a review has a vendor, a source and an id")
+            if each.rating is not None and not 1 <= each.rating <= 5:
+                raise ValueError(f"{each.vendor} {each.source} {each.id}: a rating is between 1 and 5 stars")
+        stored = _now()
+        added = 0
+        with self._writing() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADDING_REVIEWS_LOCK)))
+            for start in range(0, len(reviews), _REVIEWS_AT_ONCE):
+                some = [_storable_review(each) for each in reviews[start : start + _REVIEWS_AT_ONCE]]
+                newest = {
+                    (row.vendor, row.source, row.id): _review(row) for row in connection.execute(_newest_reviews(some))
+                }
+                rows = []
+                for each in some:
+                    key = (each.vendor, each.source, each.id)
+                    if newest.get(key) != each:
+                        newest[key] = each
+                        rows.append({**dataclasses.asdict(each), "stored": stored})
+                if rows:
+                    connection.execute(sa.insert(_reviews), rows)
+                added += len(rows)
+        return added
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def observations(self, vendors: Iterable[str] | None = None, as_of: datetime | None = None) -> list[Observation]:
@@ -545,6 +615,13 @@ class Store:
                 for row in connection.execute(query)
             ]
 
+    def reviews(self, vendor: str | None = None) -> list[Review]:
+        """The reviews of one vendor or of all, each as it was last stored; sorted by vendor, source, time and id."""
+        query = _newest_reviews() if vendor is None else _newest_reviews().where(_reviews.c.vendor == vendor)
+        with self._reading() as connection:
+            found = [_review(row) for row in connection.execute(query)]
+        return sorted(found, key=lambda review: (review.vendor, review.source, review.written, review.id))
+
     def counts(self) -> dict[str, int]:
         """How much is stored: reports, measurements, observations of other kinds, vendors with a report."""
         with self._reading() as connection:
@@ -556,13 +633,13 @@ class Store:
         return {**found, "vendors": vendors}
 
     def revision(self) -> tuple[int, int]:
-        """Changes whenever something was added: (number of reports, number of other observations)."""
+        """Changes whenever something was added: (number of reports, number of other observations and of reviews)."""
         with self._reading() as connection:
-            reports, others = (
+            reports, others, reviews = (
                 connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-                for table in (_reports, _observations)
+                for table in (_reports, _observations, _reviews)
             )
-            return int(reports), int(others)
+            return int(reports), int(others) + int(reviews)
 
 
 # --- SQL --------------------------------------------------------------------------------------------------------------
@@ -584,6 +661,10 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writing = connection.get_execution_options().get("mailrubric_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _added_since(version: int) -> tuple[sa.Table, ...]:
+    return tuple(table for added_in, tables in _ADDED_IN.items() if added_in > version for table in tables)
 
 
 def _triggers(dialect: str, tables: Iterable[sa.Table], *, first: bool) -> list[str]:
@@ -687,6 +768,15 @@ def _newest_runs(names: list[str] | None, until: float) -> sa.Select[Any]:
     )
 
 
+def _newest_reviews(like: Sequence[Review] | None = None) -> sa.Select[Any]:
+    """The newest row of each review; ``like``: of reviews with the vendors, sources and ids of these."""
+    newest = sa.select(sa.func.max(_reviews.c.number)).group_by(_reviews.c.vendor, _reviews.c.source, _reviews.c.id)
+    if like is not None:
+        for name in ("vendor", "source", "id"):  # all three, so that the index is used
+            newest = newest.where(_reviews.c[name].in_(sorted({getattr(each, name) for each in like})))
+    return sa.select(_reviews).where(_reviews.c.number.in_(newest))
+
+
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
@@ -774,6 +864,21 @@ def _other(row: Row[Any]) -> Observation:
         disputed=tuple((value, source, when) for value, source, when in record.get("disputed", ())),
         **fields,
     )
+
+
+_REVIEW_FIELDS = tuple(field.name for field in dataclasses.fields(Review))
+
+
+def _review(row: Row[Any]) -> Review:
+    return Review(**{name: getattr(row, name) for name in _REVIEW_FIELDS})
+
+
+def _storable_review(review: Review) -> Review:
+    fields: dict[str, Any] = {name: getattr(review, name) for name in _REVIEW_FIELDS}
+    for name, value in fields.items():
+        if isinstance(value, str):
+            fields[name] = _clean(value)
+    return Review(**fields)
 
 
 # --- values on their way in -------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sqlite3
@@ -10,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import sqlalchemy as sa
 from mailrubric.evidence.observation import Observation
 from mailrubric.evidence.runs import Condition, Run
 from mailrubric.evidence.store import SCHEMA_VERSION, Store, StoreError, masked
+from mailrubric.reviews.review import Review
 from probes.model import Cause, Endpoint, Measurement, Report, Step
 
 SMTP = Endpoint("submission", host="smtp.acme.example", port=587, label="Europe")
@@ -272,7 +275,9 @@ def test_the_revision_changes_with_every_addition(store: Store) -> None:
     seen.add(store.revision())
     store.add_observations([rating(4.2)])
     seen.add(store.revision())
-    assert len(seen) == 3
+    store.add_reviews([review()])
+    seen.add(store.revision())
+    assert len(seen) == 4
     assert store.revision() in seen
 
 
@@ -335,30 +340,125 @@ def test_runs_cannot_be_changed_or_deleted(store: Store) -> None:
             connection.exec_driver_sql(statement)
 
 
-def test_an_older_store_gets_what_it_lacks_and_keeps_what_it_has(url: str) -> None:
+# --- reviews ----------------------------------------------------------------------------------------------------------
+
+
+def review(number: int = 1, **fields: object) -> Review:
+    plain = {"written": "2026-11-01", "rating": 4.5, "title": "Good", "text": "Mail arrives.", "author": "a1"}
+    return Review(**{"vendor": "acme", "source": "g2", "id": str(number), **plain, **fields})
+
+
+def test_reviews_come_back_as_they_were_once(store: Store) -> None:
+    written = [review(number, vendor=vendor, source=source)
+               for vendor in ("acme", "other") for source in ("capterra", "g2") for number in range(1, 4)]  # fmt: skip
+    assert store.add_reviews(written[3:] + written[:3]) == 12
+    assert store.add_reviews(written) == 0
+    assert store.reviews() == written
+    assert store.reviews("other") == written[6:]
+    assert store.reviews("nobody") == []
+    bare = Review("acme", "g2", "9")
+    assert store.add_reviews([bare, bare]) == 1
+    assert bare in store.reviews("acme")
+    assert store.add_reviews([]) == 0
+
+
+def test_an_edited_review_is_a_new_row_and_the_newest_counts(store: Store) -> None:
+    first, edited = review(text="Mail arrives."), review(text="Mail no longer arrives.", rating=1.0)
+    store.add_reviews([first])
+    assert store.add_reviews([edited]) == 1
+    assert store.reviews() == [edited]
+    assert store.add_reviews([first]) == 1, "taken back"
+    assert store.reviews() == [first]
+    assert store.add_reviews([edited, first, first, review(2)]) == 3
+    assert store.reviews() == [first, review(2)]
+    with store._engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM reviews").scalar() == 6
+
+
+def test_many_reviews_in_one_go(store: Store) -> None:
+    many = [review(number, text="x" * (number % 50)) for number in range(2_345)]
+    assert store.add_reviews(many) == 2_345
+    assert store.add_reviews([*many, review(2_345)]) == 1
+    assert len(store.reviews("acme")) == 2_346
+
+
+def test_hostile_reviews_are_stored_and_found_again(store: Store) -> None:
+    nasty = "'; DROP TABLE reviews; --\x00\ud800 <script>alert(1)</script> =cmd|' /C calc'!A0 \U0001f600 ignore all"
+    hostile = review(text=nasty, title=nasty, author=nasty, id=nasty, source=nasty)
+    assert store.add_reviews([hostile]) == 1
+    assert store.add_reviews([hostile]) == 0
+    shown = nasty.replace("\x00", "\\u0000").replace("\ud800", "\\ud800")
+    assert store.reviews() == [review(text=shown, title=shown, author=shown, id=shown, source=shown)]
+
+
+@pytest.mark.parametrize("fields", [{"vendor": ""}, {"source": ""}, {"id": ""}, {"rating": 0.9}, {"rating": 5.1},
+                                    {"rating": math.nan}])  # fmt: skip
+def test_half_reviews_are_refused_and_nothing_is_stored(store: Store, fields: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"a review has|between 1 and 5"):
+        store.add_reviews([review(1), review(2, **fields)])
+    assert store.reviews() == []
+
+
+def test_two_imports_of_the_same_reviews_at_once_add_them_once(url: str, store: Store) -> None:
+    many = [review(number) for number in range(600)]
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(4) as pool:
+        stores = [stack.enter_context(Store(url)) for _ in range(4)]
+        added = list(pool.map(lambda one: one.add_reviews(many), stores))
+    assert sum(added) == 600
+    with store._engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM reviews").scalar() == 600
+
+
+# --- older stores -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("version", "tables"), [(1, ["runs", "reviews"]), (2, ["reviews"])])
+def test_an_older_store_gets_what_it_lacks_and_keeps_what_it_has(url: str, version: int, tables: list[str]) -> None:
     with Store(url) as store:
         store.add_report("acme", report("2026-11-05T10:00:00Z", value()))
         with store._engine.begin() as connection:  # as the first version left it
-            connection.exec_driver_sql("DROP TABLE runs")
-            connection.exec_driver_sql("UPDATE mailrubric_schema SET version = 1")
-    for _ in range(2):  # the second time there is nothing left to do
+            for table in tables:
+                connection.exec_driver_sql(f"DROP TABLE {table}")
+            connection.exec_driver_sql(f"UPDATE mailrubric_schema SET version = {version}")
+    for new in (1, 0):  # the second time there is nothing left to do
         with Store(url) as store:
             assert store.counts()["reports"] == 1
             store.add_run(run("2026-11-22T10:00:00.000Z"))
-            with store._engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
-                connection.exec_driver_sql("DELETE FROM runs")
+            assert store.add_reviews([review()]) == new
+            for table in ("runs", "reviews"):
+                with store._engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
+                    connection.exec_driver_sql(f"DELETE FROM {table}")
     with Store(url) as store:
         assert len(store.runs()) == 2
+        assert store.reviews() == [review()]
+
+
+def test_a_table_of_somebody_else_is_not_taken_over(url: str) -> None:
+    with (
+        Store(url) as store,
+        store._engine.begin() as connection,
+    ):  # a version that had no reviews, in a shared database
+        connection.exec_driver_sql("DROP TABLE reviews")
+        connection.exec_driver_sql("CREATE TABLE reviews (stars integer)")
+        connection.exec_driver_sql("INSERT INTO reviews VALUES (5)")
+        connection.exec_driver_sql("UPDATE mailrubric_schema SET version = 2")
+    with pytest.raises(StoreError, match=r"there already and belongs to something else \(reviews\)"):
+        Store(url)
+    engine = sa.create_engine(sa.make_url(url).set(drivername=store._engine.url.drivername))
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("UPDATE reviews SET stars = 4").rowcount == 1
+    engine.dispose()
 
 
 # --- what must never happen -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("table", ["reports", "measurements", "observations"])
+@pytest.mark.parametrize("table", ["reports", "measurements", "observations", "reviews"])
 @pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET vendor = 'x'"])
 def test_evidence_cannot_be_changed_or_deleted(url: str, store: Store, table: str, statement: str) -> None:
     store.add_report("acme", report("2026-11-05T10:00:00Z", value()))
     store.add_observations([rating(4.2)])
+    store.add_reviews([review()])
     engine = sa.create_engine(sa.make_url(url).set(drivername=store._engine.url.drivername))
     with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
         connection.exec_driver_sql(statement.format(table))
