@@ -475,6 +475,13 @@ class Connection:
             raise RuntimeError("no TLS on this connection")
         return _ticket(session)
 
+    def exported(self, label: bytes, length: int) -> bytes:
+        """Keying material of this TLS session that only its two ends know (RFC 5705; RFC 8446 §7.5), such as ties a
+        login to the connection (RFC 9266)."""
+        if self._ssl is None:
+            raise RuntimeError("no TLS on this connection")
+        return self._ssl.export_keying_material(label, length)
+
     async def close(self) -> None:
         """Close at once, without waiting for close_notify. Safe to call twice."""
         self.abort()
@@ -501,8 +508,12 @@ class Connection:
         """Loop time at which the step that begins now must have ended."""
         if timeout is None:
             timeout = self._limits.read_timeout if self._greeted else self._greeting_timeout
-        until = min(self._deadline, asyncio.get_running_loop().time() + timeout)
+        until = min(self._deadline, self._step_begins() + timeout)
         return until if self._step_until is None else min(until, self._step_until)
+
+    def _step_begins(self) -> float:
+        """Loop time at which the step begins whose end is asked for."""
+        return asyncio.get_running_loop().time()
 
     async def _wait(self, until: float, doing: str) -> None:
         try:

@@ -48,9 +48,9 @@ MAXIMUM_EVENTS = 50_000
 MAXIMUM_SESSIONS = 16
 MAXIMUM_SECONDS = 3600.0
 
-Kind = Literal["in", "out", "secret", "tls", "ticket", "eof", "lost", "late", "fail", "closed"]
+Kind = Literal["in", "out", "secret", "tls", "ticket", "eof", "lost", "late", "fail", "closed", "step"]
 ACTIONS: frozenset[str] = frozenset({"out", "secret", "tls", "ticket", "closed"})
-"""Events that are our own doing. The others happen to us."""
+"""Events that are our own doing. The others happen to us, except for ``step``, which only marks a time."""
 
 
 class RecordingError(Exception):
@@ -67,7 +67,8 @@ class Event:
     ``in``, ``out``: ``data``. ``secret``: sent, ``text`` stands for it. ``tls``: a handshake, ``facts`` say what was
     asked and what it showed. ``ticket``: asked for in ``facts``. ``eof``: the server sends no more. ``lost``: the
     connection is gone, ``text`` says how. ``late``: we waited in vain. ``fail``: ``facts`` name the cause that the step
-    ended with. ``closed``: we hung up.
+    ended with. ``closed``: we hung up. ``step``: we began something that had to end at ``until`` of the ``facts``, in
+    seconds; on a busy machine that is later than the bytes alone tell.
     """
 
     at: float
@@ -346,6 +347,13 @@ class _RecordedConnection(Connection):
             self._tape.happened(self._attempt, "closed")
         super().abort()
 
+    def _until(self, timeout: float | None) -> float:
+        began = now()
+        until = super()._until(timeout)
+        if not self._busy:
+            self._tape.happened(self._attempt, "step", began, facts={"until": self._tape.since(until)})
+        return until
+
     async def _wait(self, until: float, doing: str) -> None:
         try:
             await super()._wait(until, doing)
@@ -571,6 +579,8 @@ class _Reader:
             _truth(facts, "resumable", f"{where}.facts")
             if facts.get("early_data") is not None:
                 _number(facts, "early_data", f"{where}.facts")
+        elif kind == "step":
+            _seconds(facts, "until", f"{where}.facts")
         elif kind == "fail":
             _cause(facts, f"{where}.facts")
             _text(facts, "detail", f"{where}.facts")
