@@ -1,6 +1,6 @@
 """``python -m bench [SECTION …] [--write] [--repeats N] [--only PEER …]``: benchmarks, as Markdown.
 
-Sections: endpoint report batch many raw scoring robustness; ``probing`` means the first five; none means all.
+Sections: endpoint report batch many raw scoring robustness ratings; ``probing`` means the first five; none means all.
 ``--write`` puts each section into docs/benchmarks.md as soon as it is measured and leaves the others there as they are,
 so a run that was stopped goes on with the sections that are missing. ``--only`` measures some peers only and writes
 nothing.
@@ -35,8 +35,9 @@ TITLES = {
     "raw": "The raw limit: greeting, EHLO, STARTTLS, handshake",
     "scoring": "Scoring",
     "robustness": "How sure a ranking is: 10,000 draws",
+    "ratings": "Star ratings: which figure tells the better vendor",
 }
-PROBING = tuple(name for name in TITLES if name not in ("scoring", "robustness"))
+PROBING = tuple(name for name in TITLES if name not in ("scoring", "robustness", "ratings"))
 HEAD = """# Benchmarks
 
 Made by `python -m bench --write` (`make bench`), each section as it says. Every comparison is of one run on one
@@ -63,6 +64,10 @@ def section(name: str, repeats: int, only: Sequence[str]) -> Table:
         from bench import robustness
 
         return robustness.table(repeats)
+    if name == "ratings":
+        from bench import ratings
+
+        return ratings.table()
     if name in ("endpoint", "report"):
         from bench import probing
 
