@@ -10,6 +10,7 @@ All amounts are ``Decimal``: a price list is exact, and so is what follows from 
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,11 +27,12 @@ CURVE_VOLUMES = (*(digit * 10**power for power in range(3, 7) for digit in (1, 2
 @dataclasses.dataclass(frozen=True, slots=True)
 class Need:
     """What is to be paid for: messages a month, mailboxes (0: none wanted), options by name and number
-    (``dedicated_ip``: 2)."""
+    (``dedicated_ip``: 2). ``ahead``: whether we would pay a year ahead, where that makes a month cheaper."""
 
     volume: int = 0
     users: int = 0
     options: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    ahead: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.volume <= 1_000_000_000_000:
@@ -88,6 +90,8 @@ def cost(plan: Plan, need: Need) -> Cost:
         return Cost(plan, None, plan.currency, why)
 
     base = exact(plan.monthly)
+    if plan.billing == "yearly" and not need.ahead:
+        return unknown("only by paying a year ahead")
     if plan.per_user:
         if not need.users:
             return unknown("sold by the mailbox: say how many users")
@@ -99,7 +103,7 @@ def cost(plan: Plan, need: Need) -> Cost:
     if not plan.per_user or plan.included_emails is not None:
         if plan.included_emails is None:
             return unknown("its source does not say how many messages are included")
-        further = need.volume - plan.included_emails * (need.users if plan.per_user else 1)
+        further = need.volume - _included(plan, need)
         if further > 0:
             charged = _further(plan, need.volume, further)
             if charged is None:
@@ -135,7 +139,7 @@ def _blocks(count: int, block: int) -> int:
     return -(-count // block) * block
 
 
-_OTHER_NEEDS = ("only up to", "sold by the mailbox")
+_OTHER_NEEDS = ("only up to", "only by paying", "sold by the mailbox")
 """How the reason begins when a plan is not for this need at all, rather than of unknown price."""
 
 
@@ -149,9 +153,12 @@ def offer(vendor: Vendor, need: Need, *, currency: str | None = None) -> Offer:
     return Offer(vendor.id, best, costs, not reaches, wanted)
 
 
-def curve(vendor: Vendor, volumes: Iterable[int] = CURVE_VOLUMES, *, currency: str | None = None) -> list[Offer]:
-    """Offers at each volume, one user, no options."""
-    return [offer(vendor, Need(volume), currency=currency) for volume in volumes]
+def curve(
+    vendor: Vendor, volumes: Iterable[int] = CURVE_VOLUMES, *, need: Need | None = None, currency: str | None = None
+) -> list[Offer]:
+    """Offers at each volume, all else as in ``need`` (None: no options)."""
+    rest = need or Need()
+    return [offer(vendor, dataclasses.replace(rest, volume=volume), currency=currency) for volume in volumes]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -166,16 +173,20 @@ class BreakEven:
     unknown: bool = False
 
 
-def break_even(one: Vendor, other: Vendor, *, up_to: int = LARGEST_VOLUME, currency: str = "USD") -> list[BreakEven]:
-    """Who is cheaper from which volume on, from 1 to ``up_to`` messages a month: exact, to the message.
+def break_even(
+    one: Vendor, other: Vendor, *, up_to: int = LARGEST_VOLUME, need: Need | None = None, currency: str = "USD"
+) -> list[BreakEven]:
+    """Who is cheaper from which volume on, from 1 to ``up_to`` messages a month: exact, to the message; all else as in
+    ``need`` (None: no options).
 
     Between neighbouring bends of all plans, and crossings of any two plans, both cheapest prices are straight lines; so
     it is enough to compare at each such volume and the one after it.
     """
     found: list[BreakEven] = []
-    for volume in _turning_points((*one.plans, *other.plans), up_to):
-        need = Need(volume)
-        first, second = offer(one, need, currency=currency).best, offer(other, need, currency=currency).best
+    rest = need or Need()
+    for volume in _turning_points((*one.plans, *other.plans), up_to, rest):
+        here = dataclasses.replace(rest, volume=volume)
+        first, second = offer(one, here, currency=currency).best, offer(other, here, currency=currency).best
         state = BreakEven(volume, "", "", unknown=True)
         if first is not None and second is not None and first.amount is not None and second.amount is not None:
             if first.amount == second.amount:
@@ -193,36 +204,47 @@ def _kind(state: BreakEven) -> tuple[str, bool, bool]:
     return state.cheaper, state.equal, state.unknown
 
 
-def _turning_points(plans: Sequence[Plan], up_to: int) -> list[int]:
+def _turning_points(plans: Sequence[Plan], up_to: int, need: Need) -> list[int]:
     bends = {1, up_to}
     for plan in plans:
-        bends.update(_bends(plan))
+        bends.update(_bends(plan, up_to, need))
         if plan.block and plan.block > 1:
             # Sold in blocks: a staircase. Every step is a turning point, as far as they are few enough to matter.
-            start = plan.included_emails or 0
+            start = _included(plan, need)
             bends.update(range(start, min(up_to, start + 5000 * plan.block) + 1, plan.block))
     ordered = sorted({point for bend in bends for point in (bend - 1, bend, bend + 1) if 1 <= point <= up_to})
     points = set(ordered)
     for low, high in itertools.pairwise(ordered):
         if high - low > 1:
-            points.update(point for point in _crossings(plans, low, high) if low <= point <= high)
+            points.update(point for point in _crossings(plans, low, high, need) if low <= point <= high)
     return sorted(points)
 
 
-def _bends(plan: Plan) -> Iterator[int]:
-    yield from (volume for volume in (plan.included_emails, plan.maximum_emails) if volume is not None)
+def _included(plan: Plan, need: Need) -> int:
+    """Messages in the base price."""
+    return (plan.included_emails or 0) * (need.users if plan.per_user else 1)
+
+
+def _bends(plan: Plan, up_to: int, need: Need) -> Iterator[int]:
+    yield _included(plan, need)
+    if plan.maximum_emails is not None:
+        yield plan.maximum_emails
     yield from (step.above for step in plan.steps)
-    if plan.minimum is not None and plan.overage_per_thousand:
-        rate = Fraction(exact(plan.overage_per_thousand)) / 1000
-        reached = (Fraction(exact(plan.minimum)) - Fraction(exact(plan.monthly))) / rate
-        yield (plan.included_emails or 0) + max(0, int(reached))
+    if plan.minimum is not None:
+        free = plan.model_copy(update={"minimum": None})
+
+        def above(volume: int) -> bool:
+            amount = cost(free, dataclasses.replace(need, volume=volume)).amount
+            return amount is None or amount > exact(plan.minimum or 0)
+
+        yield bisect.bisect_left(range(up_to), True, key=above)  # prices never fall with volume
 
 
-def _crossings(plans: Sequence[Plan], low: int, high: int) -> Iterator[int]:
+def _crossings(plans: Sequence[Plan], low: int, high: int, need: Need) -> Iterator[int]:
     """Volumes next to where two plans cost the same, both being straight lines from ``low`` to ``high``."""
     ends = []
     for plan in plans:
-        first, last = cost(plan, Need(low)).amount, cost(plan, Need(high)).amount
+        first, last = (cost(plan, dataclasses.replace(need, volume=volume)).amount for volume in (low, high))
         if first is not None and last is not None:
             ends.append((Fraction(first), Fraction(last)))
     for (a, b), (c, d) in itertools.combinations(ends, 2):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from mailrubric.catalogue.models import Vendor
-    from mailrubric.price import Cost, Offer
+    from mailrubric.price import Cost, Need, Offer
 
 
 def price(
@@ -40,6 +40,12 @@ def price(
             show_default=False,
         ),
     ] = None,
+    monthly: Annotated[
+        bool,
+        typer.Option(
+            "--monthly", help="Leave out prices that are to be had only by paying a year ahead.", show_default=False
+        ),
+    ] = False,
     currency: Annotated[str, typer.Option("--currency", metavar="CODE", help="Only plans in this currency.")] = "USD",
     curve: Annotated[
         bool, typer.Option("--curve", help="Prices from 1,000 to 10 million messages a month.", show_default=False)
@@ -59,14 +65,18 @@ def price(
         raise Usage("say what is needed: --volume N or --users N, or ask for --curve or --break-even")
     currency = currency.upper()
     chosen = _vendors(workspace, vendors or (), category or ())
+    from mailrubric.price import Need
+
+    with _meaningful():
+        need = Need(volume or 0, users or 0, _options(option or ()), ahead=not monthly)
     if break_even:
-        _break_even(chosen, vendors or (), currency, json)
+        _break_even(chosen, vendors or (), need, currency, json)
     elif curve:
-        _curve(chosen, currency, json)
+        _curve(chosen, need, currency, json)
     else:
         if not vendors:
             chosen = [vendor for vendor in chosen if any(plan.per_user == bool(users) for plan in vendor.plans)]
-        _at(chosen, volume or 0, users or 0, _options(option or ()), currency, json)
+        _at(chosen, need, currency, json)
 
 
 def _vendors(workspace: Path | None, vendors: Sequence[str], categories: Sequence[str]) -> list[Vendor]:
@@ -96,14 +106,13 @@ def _meaningful() -> Iterator[None]:
         raise Usage(str(error)) from error
 
 
-def _at(vendors: Sequence[Vendor], volume: int, users: int, wanted: dict[str, int], currency: str, json: bool) -> None:
-    from mailrubric.price import Need, offer
+def _at(vendors: Sequence[Vendor], need: Need, currency: str, json: bool) -> None:
+    from mailrubric.price import offer
 
-    with _meaningful():
-        need = Need(volume, users, wanted)
+    volume, users, wanted = need.volume, need.users, dict(need.options)
     offers = sorted((offer(vendor, need, currency=currency) for vendor in vendors), key=_cheapest_first)
     if json:
-        asked = {"volume": volume, "users": users, "options": wanted, "currency": currency}
+        asked = {"volume": volume, "users": users, "options": wanted, "ahead": need.ahead, "currency": currency}
         print_json({**asked, "vendors": [_offer_json(each) for each in offers]})
         return
     with_options = "".join(f", {count} × {name}" for name, count in wanted.items())
@@ -160,10 +169,10 @@ def _offer_json(offer: Offer) -> dict[str, Any]:
     }
 
 
-def _curve(vendors: Sequence[Vendor], currency: str, json: bool) -> None:
+def _curve(vendors: Sequence[Vendor], need: Need, currency: str, json: bool) -> None:
     from mailrubric.price import CURVE_VOLUMES, curve
 
-    curves = {vendor.id: curve(vendor, currency=currency) for vendor in vendors}
+    curves = {vendor.id: curve(vendor, need=need, currency=currency) for vendor in vendors}
     if json:
         print_json(
             {
@@ -195,13 +204,13 @@ def _curve(vendors: Sequence[Vendor], currency: str, json: bool) -> None:
     say(f"{currency} a month by messages a month; – where the profile's plans do not say.")
 
 
-def _break_even(vendors: Sequence[Vendor], named: Sequence[str], currency: str, json: bool) -> None:
+def _break_even(vendors: Sequence[Vendor], named: Sequence[str], need: Need, currency: str, json: bool) -> None:
     from mailrubric.price import LARGEST_VOLUME, break_even
 
     if len(set(named)) != 2:
         raise Usage("--break-even takes two vendors: mailrubric price A B --break-even")
     one, other = vendors
-    found = break_even(one, other, currency=currency)
+    found = break_even(one, other, need=need, currency=currency)
     if json:
         rows = [
             {

@@ -29,8 +29,22 @@ def page() -> None:
         )
         users = st.number_input("Mailboxes", 0, 10_000, 0, key="users", bind="query-params")
         currency = st.selectbox("Currency", currencies, key="currency", bind="query-params")
+        ahead = st.toggle(
+            "A year paid ahead will do",
+            True,
+            key="ahead",
+            bind="query-params",
+            help="Off: prices that are to be had only by paying a year ahead are left out",
+        )
     currency = currency if currency in currencies else currencies[0]
-    need = Need(min(LARGEST_VOLUME, max(0, int(volume))), min(10_000, max(0, int(users))))
+    optional = sorted({name for vendor in planned for plan in vendor.plans for name in plan.add_ons})
+    options = st.pills("With", optional, selection_mode="multi", format_func=_words, key="with", bind="query-params")
+    need = Need(
+        min(LARGEST_VOLUME, max(0, int(volume))),
+        min(10_000, max(0, int(users))),
+        {name: 1 for name in options if name in optional},
+        ahead=bool(ahead),
+    )
     wanted = [vendor for vendor in planned if any(plan.currency == currency for plan in vendor.plans)]
     offers = [offer(vendor, need, currency=currency) for vendor in wanted]
     known = sorted((each for each in offers if each.best is not None), key=_amount)
@@ -47,7 +61,7 @@ def page() -> None:
     if not metered:
         return
     st.subheader("How it grows")
-    curves = {current.name(vendor.id): curve(vendor, currency=currency) for vendor in metered}
+    curves = {current.name(vendor.id): curve(vendor, need=need, currency=currency) for vendor in metered}
     drawn = {name: offers for name, offers in curves.items() if any(each.best is not None for each in offers)}
     st.plotly_chart(
         charts.cost_curves(drawn, currency), config={"displayModeBar": False}, alt="Price a month by messages a month"
@@ -57,7 +71,11 @@ def page() -> None:
         "plans no longer say what it costs; it does not mean that nothing more can be had."
     )
     if len(metered) > 1:
-        _break_even(current, [vendor.id for vendor in metered], currency)
+        _break_even(current, [vendor.id for vendor in metered], need, currency)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _amount(each: Offer) -> float:
@@ -98,7 +116,7 @@ def _table(current: View, offers: list[Offer], currency: str) -> None:
     )
 
 
-def _break_even(current: View, vendors: list[str], currency: str) -> None:
+def _break_even(current: View, vendors: list[str], need: Need, currency: str) -> None:
     st.subheader("Who is cheaper from where on?")
     with st.container(horizontal=True):
         one = st.selectbox("One", vendors, format_func=current.name, key="one", bind="query-params")
@@ -107,7 +125,7 @@ def _break_even(current: View, vendors: list[str], currency: str) -> None:
     one = one if one in vendors else vendors[0]
     other = other if other in vendors and other != one else next(each for each in vendors if each != one)
     profiles = current.catalogue.vendors
-    for each in break_even(profiles[one], profiles[other], currency=currency):
+    for each in break_even(profiles[one], profiles[other], need=need, currency=currency):
         if each.unknown:
             said = "the price of one of them is not known"
         elif each.equal:

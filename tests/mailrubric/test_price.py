@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
@@ -125,26 +126,37 @@ def test_two_that_meet_at_a_step_part_there() -> None:
 
 
 plans = st.builds(
-    lambda monthly, included, rate, block, most: plan(
-        "P", monthly, included_emails=included, overage_per_thousand=rate, block=block, maximum_emails=most
+    lambda monthly, included, rate, block, most, least, seats, billing: plan(
+        "P", monthly, included_emails=included, overage_per_thousand=rate, block=block, maximum_emails=most,
+        minimum=least, per_user=seats, billing=billing, add_ons={"dedicated_ip": 7.5},
     ),
     st.integers(0, 40).map(float),
     st.integers(0, 60),
     st.sampled_from([None, 0.0, 50.0, 125.0, 400.0, 333.0]),
     st.sampled_from([None, 7, 20]),
     st.sampled_from([None, 90]),
+    st.sampled_from([None, None, 0.5, 9.0, 20.0]),
+    st.booleans(),
+    st.sampled_from(["monthly", "yearly"]),
+)  # fmt: skip
+needs = st.builds(
+    lambda users, options, ahead: Need(0, users, options, ahead),
+    st.integers(0, 3),
+    st.sampled_from([{}, {"dedicated_ip": 2}]),
+    st.booleans(),
 )
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(plans, min_size=1, max_size=3), st.lists(plans, min_size=1, max_size=3))
-def test_break_even_is_right_at_every_single_volume(first: list[Plan], second: list[Plan]) -> None:
+@given(st.lists(plans, min_size=1, max_size=3), st.lists(plans, min_size=1, max_size=3), needs)
+def test_break_even_is_right_at_every_single_volume(first: list[Plan], second: list[Plan], need: Need) -> None:
     one, other = vendor("one", *first), vendor("other", *second)
-    found = break_even(one, other, up_to=150)
+    found = break_even(one, other, up_to=150, need=need)
     assert [each.volume for each in found] == sorted({each.volume for each in found})
     for volume in range(1, 151):
         state = [each for each in found if each.volume <= volume][-1]
-        left, right = offer(one, Need(volume)).best, offer(other, Need(volume)).best
+        here = dataclasses.replace(need, volume=volume)
+        left, right = offer(one, here).best, offer(other, here).best
         if left is None or right is None:
             assert state.unknown
         elif left.amount == right.amount:
@@ -175,6 +187,14 @@ def test_price_metrics_are_claims_with_the_source_of_their_plan() -> None:
         15.0, "USD", SOURCE["source"], SOURCE["as_of"], "plan Small",
     )  # fmt: skip
     assert "price.monthly_100k" not in stated
+
+
+def test_a_year_paid_ahead_is_an_option() -> None:
+    acme = vendor("acme", plan("Month", 15, included_emails=10), plan("Year", 12, included_emails=10, billing="yearly"))
+    best = [offer(acme, Need(5, ahead=ahead)).best for ahead in (True, False)]
+    assert [each.plan.name for each in best if each] == ["Year", "Month"]
+    dear = vendor("dear", plan("Year", 12, included_emails=10, billing="yearly"))
+    assert offer(dear, Need(5, ahead=False)).why == "Year: only by paying a year ahead"
 
 
 def test_a_curve_has_an_offer_at_each_volume() -> None:
