@@ -1,7 +1,8 @@
 """Every cause of a missing value in plain words, with what a reader can do about it.
 
 The command line, the dashboard and the exports all speak from this one table. It is complete over
-``probes.model.Cause`` and the causes that scoring adds (``no_evidence``, ``no_document``, ``outdated``, ``unscored``).
+``probes.model.Cause`` and the causes that evidence and scoring add (``no_evidence``, ``no_document``, ``outdated``,
+``too_few_reviews``, ``unscored``).
 """
 
 from __future__ import annotations
@@ -127,6 +128,10 @@ _SCORING: dict[str, Explanation] = {
     "outdated": Explanation(
         "What was measured has run out since, and nobody has looked again.",
         "Probe the vendor again.",
+    ),
+    "too_few_reviews": Explanation(
+        "There are too few reviews that say something about it.",
+        "Import or collect more reviews; a share of a handful would mean nothing.",
     ),
     "unscored": Explanation(
         "There is a value, but the criterion's value function cannot take it.",

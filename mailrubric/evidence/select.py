@@ -1,8 +1,8 @@
 """Which of many observations count: the newest per vendor, metric, kind, endpoint and vantage.
 
 An attempt that failed says nothing about the server, so it does not undo what an earlier one saw: the older value
-stays, with its age, and the failed attempt is kept beside it. Three causes are findings in themselves and do take
-an older value's place: ``not_applicable``, ``tls_not_offered``, ``dns_nxdomain``.
+stays, with its age, and the failed attempt is kept beside it. Some causes are findings in themselves and do take
+an older value's place (``CONCLUSIVE_CAUSES``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from mailrubric.evidence.observation import Kind, Observation
 from mailrubric.evidence.times import moment
 
-CONCLUSIVE_CAUSES = frozenset({"not_applicable", "tls_not_offered", "dns_nxdomain"})
-"""Causes that the server or the DNS answered with, and that therefore supersede an older value."""
+CONCLUSIVE_CAUSES = frozenset({"not_applicable", "tls_not_offered", "dns_nxdomain", "too_few_reviews"})
+"""Causes that the server or the DNS answered with, or that a new look at all reviews gave, and that therefore supersede
+an older value."""
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

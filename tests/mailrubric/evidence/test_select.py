@@ -54,8 +54,8 @@ def test_a_cause_that_is_a_finding_takes_the_place_of_an_older_value(cause: str)
     assert evidence.attempt is failed
 
 
-def test_the_vocabulary_of_findings_is_the_probes_own() -> None:
-    assert {cause.value for cause in Cause} >= CONCLUSIVE_CAUSES
+def test_the_vocabulary_of_findings_is_the_probes_and_the_reviews() -> None:
+    assert CONCLUSIVE_CAUSES - {cause.value for cause in Cause} == {"too_few_reviews"}
 
 
 def test_an_attempt_older_than_the_value_is_forgotten() -> None:
