@@ -27,6 +27,8 @@ from mailrubric.catalogue.models import (
     OtherValue,
     Plan,
     PointsFunction,
+    SeedMailbox,
+    SendingAccount,
     Settings,
     ShareFunction,
     WebEndpoint,
@@ -577,17 +579,56 @@ def settings_findings(settings: Settings) -> Iterator[Finding]:
         yield from _host_findings(name, ("own_servers", number), what="a host name, an address or a domain")
     yield from _repeated(settings.own_servers, ("own_servers",))
     if settings.own_server_recipient:
-        yield from _recipient_findings(settings.own_server_recipient)
+        yield from _recipient_findings(settings.own_server_recipient, ("own_server_recipient",))
         if not settings.own_servers:
             yield Finding(("own_server_recipient",), "counts only beside own_servers", "warning", of_key=True)
+    for name, account in settings.sending.accounts.items():
+        at: Location = ("sending", "accounts", name)
+        if account.server:
+            yield from _mail_server_findings(account.server, (*at, "server"), ("smtp", "smtps"))
+        yield from _recipient_findings(account.sender, (*at, "from"))
+        yield from _login_findings(account, at)
+    for name, seed in settings.sending.seeds.items():
+        at = ("sending", "seeds", name)
+        yield from _mail_server_findings(seed.server, (*at, "server"), ("imap", "imaps"))
+        yield from _recipient_findings(seed.address, (*at, "address"))
+        yield from _login_findings(seed, at)
 
 
-def _recipient_findings(recipient: str) -> Iterator[Finding]:
+def _mail_server_findings(url: str, at: Location, schemes: tuple[str, ...]) -> Iterator[Finding]:
+    from probes.runner import parse_target
+
+    if url.partition("://")[0].lower() not in schemes:
+        # The text itself is not repeated, here and below: somebody may have put a password into it.
+        yield Finding(at, f"expected {' or '.join(f'{scheme}://HOST:PORT' for scheme in schemes)}")
+        return
+    try:
+        parse_target(url)
+    except ValueError as error:
+        yield Finding(at, str(error))
+
+
+def _login_findings(login: SendingAccount | SeedMailbox, at: Location) -> Iterator[Finding]:
+    from probes.authentication import MECHANISMS
+
+    for key in ("user_variable", "password_variable", "token_variable"):
+        name = getattr(login, key)
+        if name and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):
+            message = "expected the name of an environment variable, such as ACME_PASSWORD; secrets never stand here"
+            yield Finding((*at, key), message)
+    if bool(login.password_variable) == bool(login.token_variable):
+        yield Finding(at, "name either a password_variable or a token_variable", of_key=True)
+    if login.mechanism and login.mechanism not in MECHANISMS:
+        message = f"expected one of {', '.join(MECHANISMS)}, got {shown(login.mechanism)}"
+        yield Finding((*at, "mechanism"), message, hint=Hint(login.mechanism, MECHANISMS))
+
+
+def _recipient_findings(recipient: str, at: Location) -> Iterator[Finding]:
     local, _, domain = recipient.rpartition("@")
     plain = re.fullmatch(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*", local) is not None and len(local) <= 64
     if not plain or not is_host(domain) or _is_address(domain):
         message = f"expected one address such as tester@example.com, got {shown(recipient)}"
-        yield Finding(("own_server_recipient",), message)
+        yield Finding(at, message)
 
 
 def _store_findings(store: str) -> Iterator[Finding]:

@@ -361,6 +361,51 @@ class Vendor(Model):
 # --- workspace --------------------------------------------------------------------------------------------------------
 
 
+class SendingAccount(Model):
+    """An account of one's own at a vendor, for ``mailrubric send``. Names of environment variables, never secrets."""
+
+    server: str = Field(
+        default="",
+        description="smtp://HOST:587 (STARTTLS) or smtps://HOST:465; default is the profile's first submission server",
+    )
+    user_variable: Text = Field(description="Environment variable that holds the user name")
+    password_variable: str = Field(default="", description="Environment variable that holds the password")
+    token_variable: str = Field(
+        default="", description="Environment variable that holds an OAuth 2.0 access token, instead of a password"
+    )
+    sender: Text = Field(alias="from", description="The address that test messages come from")
+    mechanism: str = Field(default="", description="The only SASL mechanism to use; default is the best one offered")
+
+
+class SeedMailbox(Model):
+    """A mailbox of one's own that test messages go to and are looked for in, over IMAP."""
+
+    server: Text = Field(description="imaps://HOST:993 or imap://HOST:143 (STARTTLS)")
+    address: Text = Field(description="The mailbox's address")
+    user_variable: str = Field(
+        default="", description="Environment variable that holds the user name; default: the user name is the address"
+    )
+    password_variable: str = Field(default="", description="Environment variable that holds the password")
+    token_variable: str = Field(
+        default="", description="Environment variable that holds an OAuth 2.0 access token, instead of a password"
+    )
+    mechanism: str = Field(default="", description="The only SASL mechanism to use; default is the best one offered")
+    spam_folder: str = Field(
+        default="", description="Name of the spam folder, where the server does not mark it and its name does not tell"
+    )
+
+
+class Sending(Model):
+    """What ``mailrubric send`` may use; see docs/send.md."""
+
+    accounts: dict[Identifier, SendingAccount] = Field(
+        default_factory=dict, max_length=200, description="Vendor id: one's own account there"
+    )
+    seeds: dict[Identifier, SeedMailbox] = Field(
+        default_factory=dict, max_length=100, description="Name: a mailbox of one's own, for --seed"
+    )
+
+
 class Settings(Model):
     """``mailrubric.yaml`` in a workspace. Secrets never stand here: the store's password comes from the environment."""
 
@@ -388,4 +433,7 @@ class Settings(Model):
     )
     own_server_recipient: str = Field(
         default="", description="A mailbox of one's own on these servers, for test messages; empty: none are sent"
+    )
+    sending: Sending = Field(
+        default_factory=Sending, description="Accounts and seed mailboxes of one's own for mailrubric send"
     )
