@@ -89,8 +89,11 @@ class AnalysedMessage:
     SPF passed for a domain aligned with From. ``dmarc_aligned``: whether either is aligned, which is what DMARC asks.
 
     ``one_click``: both fields of RFC 8058 §3.1 are there and well formed; ``one_click_signed``: and a good signature
-    covers both (§4). ``text_alike``: share of the words of the HTML part that are in the plain-text part, too.
-    ``image_share``: of the pictures in pictures and words of text (one picture counts as 50 words).
+    covers both (§4). ``text_alike``: share of the HTML part's words that are in the plain-text part, too.
+    ``words``, ``images``: of the HTML, or of the plain text where there is no HTML; ``images`` without
+    ``tracking_pixels``, pictures that nobody can see. ``redirect_links``: links that look as if they led to their
+    target by way of somebody who counts: a sign, no proof. ``fingerprints``: names of fields that certain platforms
+    are known to add.
     """
 
     place: str = ""
@@ -148,10 +151,10 @@ class AnalysedMessage:
     attachments: int = 0
     plain_text: bool | None = None
     html: bool | None = None
+    html_bytes: int | None = None
     text_alike: float | None = None
     words: int | None = None
     images: int | None = None
-    image_share: float | None = None
     links: int | None = None
     https_links: int | None = None
     link_hosts: tuple[str, ...] = ()

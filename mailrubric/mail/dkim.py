@@ -1,0 +1,300 @@
+"""DKIM signatures of a message, verified by dkimpy (RFC 6376, RFC 8463), with keys that the caller has fetched.
+
+What dkimpy calls a failure alike is told apart here: a signature that does not fit the message (``fail``), and one that
+cannot be checked because its key is gone, revoked or unusable, because it has expired, or because it is malformed (no
+result, with the cause). dkimpy is given the header fields and the body already cut, with limits on everything that its
+regular expressions would take long for.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import datetime
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+import dkim as dkimpy
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from dkim.crypto import UnparsableKeyError
+from dkim.util import InvalidTagValueList, parse_tag_value
+
+from mailrubric.mail import fields
+from mailrubric.mail.fields import Fields
+from mailrubric.mail.message import Signature
+from mailrubric.mail.names import Text
+from probes import policies
+from probes.replies import printable
+
+SIGNATURES = 10
+"""Signatures of one message that are checked."""
+SIGNED_FIELDS = 200
+"""Names in ``h=``; with more, the signature counts as malformed."""
+_KEY_BITS = 16_384
+"""A larger key is refused: it would take its time, and nobody uses one."""
+_SLOP = 36_000
+"""Seconds that clocks may differ (dkimpy's figure)."""
+_ALGORITHMS = {b"rsa-sha256": "rsa", b"rsa-sha1": "rsa", b"ed25519-sha256": "ed25519"}
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+_WHITE = re.compile(rb"[ \t\r\n]+")
+_MUCH_WHITE = re.compile(rb"\s{200}")
+_MALFORMED = "signature_malformed"
+
+_silent = logging.getLogger("mailrubric.dkimpy")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
+
+
+class Prepared(NamedTuple):
+    """A DKIM-Signature field that was read. ``tags``: as dkimpy wants them; ``place``: its index in the header.
+    ``name``: where its key stands. ``problem``: (cause, detail) why it can't be checked whatever the key is."""
+
+    tags: dict[bytes, bytes]
+    place: int
+    name: str
+    signature: Signature
+    problem: tuple[str, str] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Body:
+    """What may have been signed. ``raw``: as it stands; ``others``: the same with other ways of undoing the mbox
+    quoting of lines that begin with "From ". ``cut``: it is not whole."""
+
+    raw: bytes
+    others: tuple[bytes, ...] = ()
+    cut: bool = False
+
+
+def prepare(message: Fields) -> list[Prepared]:
+    """The signatures of a message, from the top, without any key."""
+    return [_prepare(message, place) for place in message.places("dkim-signature")[:SIGNATURES]]
+
+
+def _prepare(message: Fields, place: int) -> Prepared:
+    value = message.entries[place][2]
+    if len(value) > fields.FIELD_CHARACTERS or _MUCH_WHITE.search(value):
+        return Prepared({}, place, "", Signature("", ""), (_MALFORMED, "the field is too long, or has too much space"))
+    try:
+        tags = parse_tag_value(_WHITE.sub(b" ", value))
+    except InvalidTagValueList as error:
+        return Prepared(
+            {}, place, "", Signature("", ""), (_MALFORMED, f"no list of tags: {printable(str(error), 100)}")
+        )
+    tight = {key: _WHITE.sub(b"", each) for key, each in tags.items()}
+    domain = fields.domain(tight.get(b"d", b"").decode("utf-8", "replace"))
+    selector = fields.domain(tight.get(b"s", b"").decode("utf-8", "replace"))
+    names = [name for name in tight.get(b"h", b"").lower().split(b":") if name]
+    signature = Signature(
+        domain=domain,
+        selector=selector,
+        algorithm=printable(tight.get(b"a", b"").lower(), 40),
+        covers=fields.words(printable(name, 80) for name in names[:SIGNED_FIELDS]),
+        body_length=_number(tight.get(b"l")),
+        signed=_number(tight.get(b"t")),
+        expires=_number(tight.get(b"x")),
+    )
+    problem = _fault(tight, names, domain, selector)
+    # dkimpy reads these where they stand: without white space they have the same meaning (RFC 6376 §3.2, §3.5).
+    tags |= {key: tight[key] for key in (b"a", b"c", b"d", b"s", b"l", b"b", b"bh", b"h") if key in tight}
+    if b"a" in tags:
+        tags[b"a"] = tags[b"a"].lower()
+    if b"c" in tags:
+        tags[b"c"] = tags[b"c"].lower()
+    name = f"{selector}._domainkey.{domain}" if selector and domain else ""
+    return Prepared(tags, place, name, signature, (_MALFORMED, problem) if problem else None)
+
+
+def _number(value: bytes | None) -> int | None:
+    return int(value) if value is not None and len(value) <= 15 and value.isdigit() else None
+
+
+def _fault(tags: Mapping[bytes, bytes], names: list[bytes], domain: str, selector: str) -> str:
+    """What keeps a verifier from taking the field for a signature (RFC 6376 §3.5, §6.1.1); "" for nothing."""
+    for tag in (b"v", b"a", b"b", b"bh", b"d", b"h", b"s"):
+        if not tags.get(tag):
+            return f"it lacks {tag.decode()}="
+    if tags[b"v"] != b"1":
+        return "its version is not 1"
+    if tags[b"a"].lower() not in _ALGORITHMS:
+        return f"its algorithm is {printable(tags[b'a'], 40)}"
+    if not domain or not selector:
+        return "its d= or s= is no name"
+    if b"from" not in names:
+        return "it does not cover From"
+    if len(names) > SIGNED_FIELDS:
+        return f"it covers more than {SIGNED_FIELDS} fields"
+    for tag in (b"b", b"bh"):
+        if len(tags[tag]) % 4 or not _BASE64.fullmatch(tags[tag]):
+            return f"its {tag.decode()}= is no base64"
+    for tag in (b"l", b"t", b"x"):
+        if tag in tags and _number(tags[tag]) is None:
+            return f"its {tag.decode()}= is no number"
+    identity = tags.get(b"i", b"").decode("utf-8", "replace").rpartition("@")[2].lower()
+    if identity and not f".{fields.domain(identity)}".endswith(f".{domain}"):
+        return "its i= is not of d="
+    if b"q" in tags and b"dns/txt" not in tags[b"q"].lower().split(b":"):
+        return "its key is not in DNS"
+    canonical = tags.get(b"c", b"simple").lower().split(b"/")
+    if len(canonical) > 2 or any(each not in (b"simple", b"relaxed") for each in canonical):
+        return "its c= is unknown"
+    return ""
+
+
+def wanted(prepared: Iterable[Prepared]) -> list[str]:
+    """The names whose TXT records ``verify`` needs."""
+    return [each.name for each in prepared if each.name and each.problem is None]
+
+
+def verify(
+    message: Fields,
+    body: Body,
+    prepared: Iterable[Prepared],
+    keys: Mapping[str, Text],
+    at: datetime.datetime | None,
+) -> list[Signature]:
+    """The signatures with their results. ``at``: when the message arrived, at which an expired signature is judged;
+    None for now."""
+    moment = (at or datetime.datetime.now(datetime.UTC)).timestamp()
+    bodies = _Bodies(body)
+    return [_verify(message, bodies, each, keys.get(each.name), moment) for each in prepared]
+
+
+class _Bodies:
+    """The candidates for the body, with CRLF; for relaxed canonicalization without runs of white space, which dkimpy
+    would need much time for: that changes nothing, since the canonical form has none."""
+
+    def __init__(self, body: Body) -> None:
+        self.cut = body.cut
+        self._candidates = (body.raw, *body.others)
+        self._made: dict[tuple[int, bool], bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._candidates)
+
+    def get(self, index: int, relaxed: bool) -> bytes:
+        if (index, relaxed) not in self._made:
+            if relaxed:
+                made = self.get(index, False).replace(b"\t", b" ")
+                while b"  " in made:
+                    made = made.replace(b"  ", b" ")
+                made = made.replace(b" \r\n", b"\r\n")
+            else:
+                made = fields.with_crlf(self._candidates[index])
+            self._made[index, relaxed] = made
+        return self._made[index, relaxed]
+
+
+class _Key(NamedTuple):
+    kind: Literal["rsa", "ed25519"]
+    bits: int
+    value: object
+    testing: bool
+
+
+def _verify(message: Fields, bodies: _Bodies, prepared: Prepared, text: Text | None, moment: float) -> Signature:
+    signature = prepared.signature
+    if prepared.problem is not None:
+        return dataclasses.replace(signature, cause=prepared.problem[0], detail=prepared.problem[1])
+    if signature.expires is not None and signature.expires + _SLOP < moment:
+        return dataclasses.replace(
+            signature, cause="signature_expired", detail="x= had passed when the message arrived"
+        )
+    if bodies.cut:
+        return dataclasses.replace(signature, cause="message_cut", detail="the message was not read whole")
+    key = _key(text, prepared.tags[b"a"])
+    if not isinstance(key, _Key):
+        return dataclasses.replace(signature, cause=key[0], detail=key[1])
+    signature = dataclasses.replace(signature, bits=key.bits, testing=key.testing)
+    relaxed = prepared.tags.get(b"c", b"").endswith(b"/relaxed")
+    detail = ""
+    for index in range(len(bodies)):
+        content = bodies.get(index, relaxed)
+        try:
+            good = _fits(message, content, prepared, key)
+        except _BodyAltered:
+            detail = detail or "the body is not what was signed"
+            continue
+        except (dkimpy.DKIMException, UnparsableKeyError, ValueError, OverflowError) as error:
+            return dataclasses.replace(signature, cause="key_unusable", detail=printable(str(error), 200))
+        if good:
+            unsigned = None
+            if signature.body_length is not None:
+                unsigned = max(0, len(content) - signature.body_length)
+            return dataclasses.replace(signature, result="pass", unsigned_bytes=unsigned)
+        detail = "the signature does not fit the header fields, or is of another key"
+        break
+    return dataclasses.replace(signature, result="fail", detail=detail)
+
+
+class _BodyAltered(Exception):
+    """The hash of the body is not ``bh``."""
+
+
+class _Ed25519:
+    """What dkimpy expects of PyNaCl's key, with the library that is here anyway. It does not raise for a bad signature,
+    since dkimpy would look for PyNaCl's exception then; ``bad`` says it."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = Ed25519PublicKey.from_public_bytes(key)
+        self.bad = False
+
+    def verify(self, digest: bytes, signature: bytes) -> None:
+        try:
+            self._key.verify(signature, digest)
+        except InvalidSignature:
+            self.bad = True
+
+
+def _fits(message: Fields, body: bytes, prepared: Prepared, key: _Key) -> bool:
+    verifier = dkimpy.DKIM(logger=_silent, minkey=0)
+    # Of the header only what is signed: dkimpy makes a copy of all that it is given, for every signature.
+    covered = {name.encode() for name in prepared.signature.covers} | {b"from"}
+    verifier.headers = [[entry[1], entry[2] + b"\r\n"] for entry in message.entries if entry[0] in covered]
+    verifier.body = body
+    verifier.pk, verifier.keysize, verifier.ktag = key.value, key.bits, key.kind.encode()
+    _, written, value = message.entries[prepared.place]
+    include = [name for name in prepared.tags[b"h"].lower().split(b":") if name]
+    try:
+        good = bool(verifier.verify_sig_process(prepared.tags, include, (written, value + b"\r\n"), None))
+    except dkimpy.ValidationError as error:
+        if str(error).startswith("body hash"):
+            raise _BodyAltered from None
+        raise
+    return good and not (isinstance(key.value, _Ed25519) and key.value.bad)
+
+
+def _key(text: Text | None, algorithm: bytes) -> _Key | tuple[str, str]:
+    """The key to check with, or (cause, detail) why there is none."""
+    if text is None or text.cause:
+        return (text.cause, text.detail) if text is not None else ("key_missing", "the key was not asked for")
+    found = [(record, policies.parse_dkim(record)) for record in text.records[:10]]
+    usable = [(record, key) for record, key in found if isinstance(key, policies.DKIMKey)]
+    if not usable:
+        if any(key == policies.REVOKED for _, key in found):
+            return "key_revoked", policies.REVOKED
+        return "key_missing", str(found[0][1]) if found else "DNS has no record there any more"
+    record, stated = usable[0]
+    if stated.kind != _ALGORITHMS[algorithm]:
+        return "key_unusable", f"the key is {stated.kind}, the signature {printable(algorithm, 40)}"
+    if stated.hashes and algorithm.rpartition(b"-")[2].decode() not in stated.hashes:
+        return "key_unusable", f"the key is not for {printable(algorithm, 40)}"
+    if stated.services and not {"*", "email"} & set(stated.services):
+        return "key_unusable", "the key is not for mail"
+    if stated.bits > _KEY_BITS:
+        return "key_unusable", f"a key of {stated.bits:,} bits"
+    try:
+        der = base64.b64decode(_WHITE.sub(b"", policies.tags(record)["p"].encode()), validate=True)
+        if stated.kind == "ed25519":
+            return _Key("ed25519", 256, _Ed25519(der), stated.testing)
+        key = dkimpy.parse_public_key(der)
+    except (binascii.Error, UnparsableKeyError, ValueError, IndexError, TypeError, KeyError) as error:
+        # dkimpy's reader of ASN.1 trips over malformed input in many ways.
+        return "key_unusable", f"the key can't be read: {printable(str(error), 100)}"
+    if key["publicExponent"].bit_length() > 64:
+        return "key_unusable", "a public exponent of more than 64 bits"
+    return _Key("rsa", stated.bits, key, stated.testing)
