@@ -19,6 +19,7 @@ from mailrubric.catalogue.models import (
     EndpointBase,
     Fact,
     FactDeclaration,
+    From,
     Judgement,
     MailEndpoint,
     MapFunction,
@@ -126,9 +127,13 @@ def _source_findings(
         yield from _probe_findings(criterion, at, known, quantities)
     elif source.roles:
         yield Finding((*at, "roles"), "counts only beside probe", "warning", of_key=True)
+    if source.promises and (source.fact is None or not named):
+        yield Finding((*at, "promises"), "counts only beside a fact and what is measured or tested", of_key=True)
     if source.fact is not None and source.fact not in known.doubtful:
         declaration = known.facts.get(source.fact)
-        if declaration is not None:
+        if declaration is not None and source.promises:
+            yield from _promise_findings(source, declaration, (*at, "promises"))
+        elif declaration is not None:
             quantities.append(
                 _Quantity(f"the fact {source.fact}", declaration.type, declaration.unit, declaration.levels)
             )
@@ -142,6 +147,24 @@ def _source_findings(
             (*at, "fact"),
             f"{second.name} ({second.type}) cannot stand in for {first.name} ({first.type}): their types differ",
         )
+
+
+def _promise_findings(source: From, declaration: FactDeclaration, at: Location) -> Iterator[Finding]:
+    """Faults of the ranges that a fact's levels promise."""
+    levels = {"boolean": ("yes", "no"), "level": declaration.levels}.get(declaration.type)
+    if levels is None:
+        yield Finding(at, f"{source.fact} is {_a(declaration.type)}; only levels, or yes and no, promise a range")
+        return
+    for name, (low, high) in source.promises.items():
+        if name not in levels:
+            hint = Hint(name, levels, f"; expected {listed(levels)}")
+            yield Finding((*at, name), f"is none of the levels of the fact {source.fact}", of_key=True, hint=hint)
+        elif low > high:
+            yield Finding((*at, name), f"must be a range from low to high, got {shown(low)} and {shown(high)}")
+    missing = [level for level in levels if level not in source.promises]
+    if missing:
+        verb = "promises" if len(missing) == 1 else "promise"
+        yield Finding(at, f"{listed(missing, 'and')} {verb} nothing here, so such a claim would not count", "warning")
 
 
 def _probe_findings(criterion: Criterion, at: Location, known: Known, quantities: list[_Quantity]) -> Iterator[Finding]:

@@ -79,6 +79,11 @@ class From(Model):
     tolerance: float = Field(
         default=0.1, ge=0, le=1, strict=True, description="Relative difference of numbers that is no contradiction"
     )
+    promises: dict[str, tuple[Number, Number]] = Field(
+        default_factory=dict,
+        description="Beside a fact in words: the range of the tested or measured number that each of its levels (or "
+        "yes and no) promises, in the criterion's unit. The claim spans its range; what lies outside contradicts it",
+    )
 
 
 class PointsFunction(Model):
@@ -344,6 +349,57 @@ class Plan(Sourced):
     note: str = ""
 
 
+class AppleApp(Sourced):
+    """An app in Apple's App Store."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9]{3,15}$")] = Field(
+        description="The number after id in the store's address"
+    )
+    countries: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")], ...] = Field(
+        default=("us",), min_length=1, max_length=20, description="Stores to read, by their country: [us, gb]"
+    )
+
+
+class PlayApp(Sourced):
+    """An app in Google Play."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+$", max_length=200)]
+    country: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] = "us"
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$")] = "en"
+
+
+class StackExchangeTag(Sourced):
+    """A tag that a site of Stack Exchange has for this vendor."""
+
+    site: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,60}$")] = "stackoverflow"
+    tag: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.+#-]{1,60}$")]
+
+
+class HackerNews(Model):
+    """How to tell what is said about this vendor from what is not."""
+
+    names: tuple[Text, ...] = Field(
+        default=(), max_length=10, description="What people call it there; default is the vendor's name"
+    )
+    context: tuple[Text, ...] | None = Field(
+        default=None,
+        max_length=100,
+        description="Words of which one must stand beside the name; default are words about email, [] asks for none",
+    )
+    exact: Flag = Field(
+        default=False, description="The name counts in just these letters: for one that is a common word in small ones"
+    )
+
+
+class ReviewSources(Model):
+    """Where `mailrubric reviews collect` finds what people write about this vendor."""
+
+    apple: tuple[AppleApp, ...] = ()
+    google_play: tuple[PlayApp, ...] = ()
+    stack_exchange: tuple[StackExchangeTag, ...] = ()
+    hacker_news: HackerNews = HackerNews()
+
+
 class Vendor(Model):
     """One file in ``vendors/``."""
 
@@ -356,6 +412,7 @@ class Vendor(Model):
     endpoints: Endpoints = Endpoints()
     facts: dict[FactName, Fact] = Field(default_factory=dict)
     plans: tuple[Plan, ...] = ()
+    reviews: ReviewSources = ReviewSources()
 
 
 # --- workspace --------------------------------------------------------------------------------------------------------

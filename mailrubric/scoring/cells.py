@@ -377,8 +377,7 @@ def _column(context: _Context, criterion: Criterion, vendors: Sequence[Vendor]) 
         pieces = draft.known if draft.claim is None or draft.claim in draft.known else [*draft.known, draft.claim]
         for piece in pieces:
             piece.first = len(values)
-            values.append(piece.value)
-            values.extend(piece.others)
+            values.extend(_to_score(criterion, piece))
         if len(draft.known) > 1 and criterion.source.combine in ("mean", "median"):
             draft.combined = _central(draft.known, criterion.source.combine)
             if draft.combined is not None:
@@ -562,8 +561,11 @@ def _score_piece(piece: _Piece, scores: Sequence[float]) -> None:
 
 def _contradiction(criterion: Criterion, draft: _Draft) -> Contradiction | None:
     claim = draft.claim
-    if claim is None or claim.value is None or not draft.known or draft.known[0].observation.kind != "measured":
+    if claim is None or claim.value is None or not draft.known:
         return None
+    if draft.known[0].observation.kind not in ("measured", "tested"):
+        return None
+    bounds: tuple[float, float] | None = None
     if draft.combined is not None:
         measured, at = draft.combined, draft.known[0].observation
     else:
@@ -571,9 +573,39 @@ def _contradiction(criterion: Criterion, draft: _Draft) -> Contradiction | None:
         if deciding.value is None:
             return None
         measured, at = deciding.value, deciding.observation
+        if at.low is not None and at.high is not None and len(deciding.others) == 2:
+            low, high = (value_functions.number(each) for each in deciding.others)
+            bounds = (low, high)
+    if criterion.source.promises:
+        promised = _promised(criterion, claim.value)
+        if promised is None:
+            return None
+        return contradictions.of_promise(
+            criterion.id, claim.observation, claim.value, promised, at, measured, criterion.unit, bounds
+        )
     return contradictions.between(
-        criterion.id, claim.observation, claim.value, at, measured, criterion.source.tolerance, criterion.unit
+        criterion.id, claim.observation, claim.value, at, measured, criterion.source.tolerance, criterion.unit, bounds
     )
+
+
+def _promised(criterion: Criterion, value: ObservedValue | None) -> tuple[float, float] | None:
+    """The range of the number that a claim in words promises, None when the criterion does not say."""
+    if isinstance(value, bool):
+        return criterion.source.promises.get("yes" if value else "no")
+    return criterion.source.promises.get(value_functions.level_text(value) or "")
+
+
+def _to_score(criterion: Criterion, piece: _Piece) -> list[ObservedValue | None]:
+    """What the value function is given for a piece: its value and the other values that it spans. A claim in words that
+    promises a number is worth the middle of its range, and spans it."""
+    if not (criterion.source.promises and piece.observation.metric == criterion.source.fact):
+        return [piece.value, *piece.others]
+    promised = _promised(criterion, piece.value)
+    if promised is None:
+        return [None, *([None] * len(piece.others))]
+    stated = [promised, *(each for other in piece.others if (each := _promised(criterion, other)) is not None)]
+    piece.others = tuple(end for each in stated for end in each)
+    return [(promised[0] + promised[1]) / 2, *piece.others]
 
 
 def _deciding(pieces: Sequence[_Piece], criterion: Criterion) -> _Piece:

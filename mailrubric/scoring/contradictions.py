@@ -1,4 +1,4 @@
-"""Where a claim and a measurement of the same thing do not agree."""
+"""Where a claim and a measurement, or a hands-on test, of the same thing do not agree."""
 
 from __future__ import annotations
 
@@ -48,11 +48,53 @@ def between(
     measured: ObservedValue,
     tolerance: float,
     unit: str,
+    bounds: tuple[float, float] | None = None,
 ) -> Contradiction | None:
-    """The contradiction between a claim and a measurement, both values in ``unit``; None when there is none."""
+    """The contradiction between a claim and a measurement or test, both values in ``unit``; None when there is none.
+
+    ``bounds``: of a sample. A number that lies between them is not contradicted, however far from the sample's own.
+    """
     if not differ(claimed, measured, tolerance):
         return None
+    if bounds is not None and bounds[0] <= number(claimed) <= bounds[1]:
+        return None
+    return _contradiction(subject, claim, claimed, measurement, measured, unit, bounds)
+
+
+def of_promise(
+    subject: str,
+    claim: Observation,
+    claimed: ObservedValue,
+    promised: tuple[float, float],
+    measurement: Observation,
+    measured: ObservedValue,
+    unit: str,
+    bounds: tuple[float, float] | None = None,
+) -> Contradiction | None:
+    """The contradiction between a claim in words and the number that it promises to lie in a range; None when there is
+    none. Of a sample the whole interval has to lie outside: what chance could have done contradicts nobody."""
+    seen = number(measured)
+    low, high = bounds if bounds is not None else (seen, seen)
+    if not (high < promised[0] or low > promised[1]):  # also when ``seen`` is no number
+        return None
+    return _contradiction(subject, claim, claimed, measurement, measured, unit, bounds)
+
+
+def _contradiction(
+    subject: str,
+    claim: Observation,
+    claimed: ObservedValue,
+    measurement: Observation,
+    measured: ObservedValue,
+    unit: str,
+    bounds: tuple[float, float] | None,
+) -> Contradiction:
     said, seen = value_words(claimed, unit), value_words(measured, unit)
+    if measurement.kind == "tested":
+        if bounds is not None:
+            seen += f" (95 % interval {value_words(bounds[0], unit)} to {value_words(bounds[1], unit)})"
+        if measurement.n is not None:
+            seen += f", n = {measurement.n}"
     lacking = ""
     if isinstance(measured, tuple):
         lacking = f" (without {', '.join(missing_members(claimed, measured))})"
@@ -67,7 +109,7 @@ def between(
         measured_source=_measured_by(measurement),
         measured_at=measurement.observed,
         sentence=f"Profile says {said} ({claim.source}, {claim.observed}), "
-        f"measured {seen}{lacking}{where} at {measurement.observed}.",
+        f"{measurement.kind} {seen}{lacking}{where} at {measurement.observed}.",
     )
 
 
