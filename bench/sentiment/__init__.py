@@ -1,0 +1,1 @@
+"""Training and measuring of the sentiment classifier and the aspects (docs/sentiment-model.md)."""

@@ -1,0 +1,107 @@
+"""The labelled texts: public sets from a folder given by its path, and the texts about mail products in this folder."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+HERE = Path(__file__).parent
+LABELS = ("positive", "neutral", "negative")
+NEUTRAL_BELOW = 0.5
+"""A mean of human scores (-4 to 4) nearer to zero is neutral: to 0.3 and beyond raters scatter about plain facts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Set:
+    """``labels``: 0 positive, 1 neutral, 2 negative. ``soft``: n × 3, what raters leave open. ``groups``: texts of one
+    group belong together and are never on both sides of a split. ``classes``: which labels the set has at all."""
+
+    name: str
+    texts: list[str]
+    labels: NDArray[np.int64]
+    soft: NDArray[np.float64]
+    groups: NDArray[np.int64]
+    classes: tuple[int, ...] = (0, 1, 2)
+    means: NDArray[np.float64] | None = None
+
+    def take(self, chosen: NDArray[Any]) -> Set:
+        """Only the chosen texts."""
+        where = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        return dataclasses.replace(
+            self,
+            texts=[self.texts[k] for k in where],
+            labels=self.labels[where],
+            soft=self.soft[where],
+            groups=self.groups[where],
+            means=None if self.means is None else self.means[where],
+        )
+
+
+def _hard(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.eye(3)[labels]
+
+
+def amazon(folder: Path) -> Set:
+    """Sentences of product reviews with the mean of 20 human scores; a group is one review's product."""
+    texts, means, groups = [], [], []
+    for line in (folder / "amazonReviewSnippets_GroundTruth.txt").read_text("utf-8").splitlines():
+        name, mean, text = line.split("\t", 2)
+        texts.append(text.strip())
+        means.append(float(mean))
+        groups.append(int(name.split("_")[0]))
+    score = np.array(means)
+    labels = np.where(score >= NEUTRAL_BELOW, 0, np.where(score <= -NEUTRAL_BELOW, 2, 1))
+    # Between 0.3 and 0.7 raters disagree on whether there is an opinion: both answers get their part.
+    polar = np.clip((np.abs(score) - 0.3) / 0.4, 0, 1)
+    soft = np.stack([polar * (score > 0), 1 - polar, polar * (score <= 0)], axis=1)
+    return Set("amazon", texts, labels, soft, np.array(groups), means=score)
+
+
+def senti4sd(folder: Path, part: str) -> Set:
+    """Posts of Stack Overflow: the authors' own training and test partition."""
+    texts, labels = [], []
+    with (folder / f"senti4sd_{part}.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.reader(file, delimiter=";"):
+            if len(row) >= 3 and row[1] in LABELS:
+                texts.append(";".join(row[2:]))
+                labels.append(LABELS.index(row[1]))
+    array = np.array(labels)
+    return Set("senti4sd", texts, array, _hard(array), np.arange(len(array)))
+
+
+def uci(folder: Path, name: str) -> Set:
+    """Sentences of reviews that are plainly positive or negative: there is no neutral class."""
+    texts, labels = [], []
+    for line in (folder / f"{name}_labelled.txt").read_text("utf-8").split("\n"):
+        text, tab, label = line.rstrip().rpartition("\t")
+        if tab and label.strip() in ("0", "1"):
+            texts.append(text.strip())
+            labels.append(0 if label.strip() == "1" else 2)
+    array = np.array(labels)
+    return Set(f"uci_{name}", texts, array, _hard(array), np.arange(len(array)), classes=(0, 2))
+
+
+def written(path: Path = HERE / "training.jsonl") -> tuple[Set, list[dict[str, str]]]:
+    """The texts written for this project, and the labelled aspects of each; a group is a topic."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    labels = np.array([LABELS.index(row["label"]) for row in rows], dtype=np.int64)
+    topics = sorted({row.get("topic", "") for row in rows})
+    groups = np.array([topics.index(row.get("topic", "")) for row in rows], dtype=np.int64)
+    return Set("mail", [row["text"] for row in rows], labels, _hard(labels).reshape(-1, 3), groups), [
+        row.get("aspects", {}) for row in rows
+    ]
+
+
+def public(folder: Path) -> list[Set]:
+    """Every public set, Senti4SD with its training partition."""
+    return [
+        amazon(folder),
+        senti4sd(folder, "train"),
+        *(uci(folder, each) for each in ("amazon_cells", "imdb", "yelp")),
+    ]
