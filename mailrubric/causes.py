@@ -2,7 +2,7 @@
 
 The command line, the dashboard and the exports all speak from this one table. It is complete over
 ``probes.model.Cause`` and the causes that evidence and scoring add (``no_evidence``, ``no_document``, ``outdated``,
-``too_few_reviews``, ``unscored``).
+``empty_answer``, ``not_installed``, ``too_few_reviews``, ``unscored``).
 """
 
 from __future__ import annotations
@@ -128,6 +128,14 @@ _SCORING: dict[str, Explanation] = {
     "outdated": Explanation(
         "What was measured has run out since, and nobody has looked again.",
         "Probe the vendor again.",
+    ),
+    "empty_answer": Explanation(
+        "The source answered, but without a single review, which it also does when something is wrong on its side.",
+        "Check the id or tag, try again later or for another country, or import an export of the reviews instead.",
+    ),
+    "not_installed": Explanation(
+        "An optional package that this source needs is not installed.",
+        "Install it; the detail says how. The other sources work without it.",
     ),
     "too_few_reviews": Explanation(
         "There are too few reviews that say something about it.",

@@ -9,6 +9,8 @@ def test_every_cause_of_a_probe_and_of_scoring_is_explained():
         "no_evidence",
         "no_document",
         "outdated",
+        "empty_answer",
+        "not_installed",
         "too_few_reviews",
         "unscored",
     }
