@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mailrubric.mail import content, dkim, fields, listing, reading, received, results
+from mailrubric.mail import campaigns, content, dkim, fields, listing, reading, received, results
 from mailrubric.mail.fields import Fields
 from mailrubric.mail.message import AnalysedMessage, Missing, Result, Signature
 from mailrubric.mail.names import Names, Text, shared_labels
@@ -128,6 +128,8 @@ def analyse_message(
         one_click_signed=_one_click_signed(listed.one_click, signatures, verdict, missing),
         list_id=listed.list_id,
         feedback_id=listed.feedback_id,
+        campaign_id=campaigns.campaign_id(message),
+        subject=campaigns.subject(message),
         precedence=listed.precedence,
         auto_submitted=listed.auto_submitted,
         mailer=listed.mailer,
@@ -192,7 +194,7 @@ def align(record: AnalysedMessage, aligned: Aligned) -> AnalysedMessage:
         kept += (Missing(field, *nobody) for field in ("dkim_aligned", "spf_aligned", "dmarc_aligned"))
     else:
         passed = [each.aligned for each in signatures if each.result == "pass"]
-        # A good signature of another organisation leaves open what an aligned one that was not checked would have shown.
+        # A good signature of another organisation leaves open what an aligned one that was not checked would show.
         unchecked = [each for each in signatures if _unknown(each) and each.aligned is not False]
         dkim_aligned = True if True in passed else None if None in passed or unchecked else False
         if dkim_aligned is None:
