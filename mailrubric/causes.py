@@ -2,7 +2,7 @@
 
 The command line, the dashboard and the exports all speak from this one table. It is complete over
 ``probes.model.Cause`` and the causes that evidence and scoring add (``no_evidence``, ``no_document``, ``outdated``,
-``empty_answer``, ``not_installed``, ``too_few_reviews``, ``unscored``).
+``empty_answer``, ``not_installed``, ``too_few_reviews``, ``unfinished``, ``incomplete_answers``, ``unscored``).
 """
 
 from __future__ import annotations
@@ -141,13 +141,89 @@ _SCORING: dict[str, Explanation] = {
         "There are too few reviews that say something about it.",
         "Import or collect more reviews; a share of a handful would mean nothing.",
     ),
+    "unfinished": Explanation(
+        "It was begun, but too little of it is finished to say how long it takes.",
+        "Go on with the trial, or log the replies that have come meanwhile; the detail says what is known so far.",
+    ),
+    "incomplete_answers": Explanation(
+        "There are answers, but none of them is complete.",
+        "Complete the rows in trials/surveys.csv: all of q1 to q10, or the score.",
+    ),
+    "too_few": Explanation(
+        "There is too little of it to say.",
+        "Collect for longer or from more mailboxes; the detail says how much there is and how much it takes.",
+    ),
+    "zone_unknown": Explanation(
+        "Nobody said in which time zone the recipients live.",
+        "Name it (--recipient-zone Europe/Berlin, or a file with one for each: --zones FILE); the messages' own dates "
+        "are the sender's.",
+    ),
+    "not_told": Explanation(
+        "It takes something that only people know, and nobody said it.",
+        "Give the time that the detail names, such as --signed-up or --unsubscribed.",
+    ),
+    "not_recorded": Explanation(
+        "What was read does not record it.",
+        "Read a mailbox that does, such as a Maildir or an IMAP folder with its flags.",
+    ),
+    "not_tried": Explanation(
+        "The feature was not seen at work, and nobody said that it was switched on.",
+        "Switch it on, collect mail for some weeks and say so (--tried); that nobody used it says nothing about it.",
+    ),
+    "undecided": Explanation(
+        "What was seen fits both answers.",
+        "Collect for longer or from more mailboxes until the interval leaves one answer only.",
+    ),
     "unscored": Explanation(
         "There is a value, but the criterion's value function cannot take it.",
         "Extend the criterion's score (another level, another unit) so that it covers this value.",
     ),
 }
 
-EXPLANATIONS: dict[str, Explanation] = {**{cause.value: words for cause, words in _PROBE.items()}, **_SCORING}
+_MESSAGES: dict[str, Explanation] = {
+    "key_missing": Explanation(
+        "DNS has no usable key for this DKIM signature any more, so it can't be checked.",
+        "Analyse messages while they are new: senders change their keys and take the old ones away.",
+    ),
+    "key_revoked": Explanation(
+        "The key of this DKIM signature has been revoked.",
+        "Analyse messages while they are new: a revoked key says nothing about the day on which it signed.",
+    ),
+    "key_unusable": Explanation(
+        "The published key cannot check this DKIM signature: it is of another kind, malformed or much too large.",
+        "Tell the sender: no receiver can check this signature.",
+    ),
+    "signature_expired": Explanation(
+        "The DKIM signature had run out before the message arrived.",
+        "Nothing to do: no receiver could count it. A message that was under way for days looks like this.",
+    ),
+    "signature_malformed": Explanation(
+        "The DKIM signature breaks the rules of its format.",
+        "Nothing to do: no receiver could count it; the detail says what is wrong.",
+    ),
+    "message_cut": Explanation(
+        "The message is very large and was not read whole.",
+        "Nothing to do: what its header shows is there.",
+    ),
+    "no_trusted_results": Explanation(
+        "The receiving server has left no result of its own in the message.",
+        "Name the server whose Authentication-Results you trust (--authserv-id), or use a mailbox that has them.",
+    ),
+    "not_stated": Explanation(
+        "The message or the mailbox says nothing about it.",
+        "Nothing to do: not every message or kind of mailbox shows it.",
+    ),
+    "field_missing": Explanation(
+        "The header field that would say it is not there, or is malformed.",
+        "Nothing to do.",
+    ),
+}
+
+EXPLANATIONS: dict[str, Explanation] = {
+    **{cause.value: words for cause, words in _PROBE.items()},
+    **_SCORING,
+    **_MESSAGES,
+}
 """Cause → explanation, for every cause that can stand in a report or a cell."""
 
 

@@ -13,6 +13,23 @@ def test_every_cause_of_a_probe_and_of_scoring_is_explained():
         "not_installed",
         "too_few_reviews",
         "unscored",
+        "unfinished",
+        "incomplete_answers",
+        "key_missing",
+        "key_revoked",
+        "key_unusable",
+        "signature_expired",
+        "signature_malformed",
+        "message_cut",
+        "no_trusted_results",
+        "not_stated",
+        "field_missing",
+        "too_few",
+        "zone_unknown",
+        "not_told",
+        "not_recorded",
+        "not_tried",
+        "undecided",
     }
 
 
