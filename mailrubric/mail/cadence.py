@@ -792,7 +792,7 @@ def _frequency_cap(stream: _Stream, cap: float | None) -> Estimate:
     """Whether no recipient got more than so many messages in any seven days. Without a word that the cap was on, mail
     says nothing: few messages may be all that anybody wanted to send."""
     if cap is None:
-        return _missing(NOT_TRIED, "nobody said that a cap on messages a week was switched on", 0, "recipients")
+        return _missing(NOT_TOLD, "nobody said that a cap on messages a week was switched on", 0, "recipients")
     order = np.lexsort((stream.time, stream.unit))
     unit, time = stream.unit[order], stream.time[order]
     most = 0
