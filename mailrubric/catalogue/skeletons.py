@@ -105,13 +105,13 @@ criteria:
 
 def vendor_skeleton(identifier: str) -> str:
     """The text of ``vendors/<id>.yaml``. Raises ``ValueError`` for what is no id."""
-    _check(identifier)
+    check_identifier(identifier)
     return _VENDOR.format(id=_text(identifier), name=_text(_title(identifier)))
 
 
 def criterion_skeleton(identifier: str) -> str:
     """The text of ``criteria/<id>.yaml``: a group with one criterion. Raises ``ValueError`` for what is no id."""
-    _check(identifier)
+    check_identifier(identifier)
     fact = identifier.replace("-", "_")
     return _CRITERION.format(id=_text(identifier), title=_text(_title(identifier)), key=fact, fact=_text(fact))
 
@@ -135,7 +135,8 @@ def _new(directory: Path, name: str, schema: str, text: str) -> Path:
     return write_new(directory / name, text.encode())
 
 
-def _check(identifier: str) -> None:
+def check_identifier(identifier: str) -> None:
+    """``ValueError`` for what is no id."""
     if len(identifier) > 64 or _ID.fullmatch(identifier) is None:
         raise ValueError(
             "an id is made of lower-case letters and digits joined by hyphens, such as tls-versions (at most 64)"

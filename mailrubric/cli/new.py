@@ -13,7 +13,7 @@ from mailrubric.cli import options
 from mailrubric.cli.terminal import Failure, Usage, print_json, say
 
 app = typer.Typer(
-    help="Write the commented skeleton of a vendor, a criterion or a probe.",
+    help="Write the commented skeleton of a vendor, a criterion, a probe or one person's weights.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,6 +33,35 @@ def vendor(identifier: Identifier, workspace: options.Workspace = None, json: op
 def criterion(identifier: Identifier, workspace: options.Workspace = None, json: options.Json = False) -> None:
     """Write criteria/ID.yaml: a group with one criterion. Never overwrites."""
     _write("criterion", identifier, workspace, json)
+
+
+@app.command()
+def evaluation(
+    identifier: Identifier,
+    method: Annotated[
+        str, typer.Option("--method", metavar="WAY", help="How the weights are said: direct, ranking, swing, pairwise.")
+    ] = "swing",
+    workspace: options.Workspace = None,
+    json: options.Json = False,
+) -> None:
+    """Write evaluations/ID.yaml: one person's weights, with what each group's swing means. Never overwrites."""
+    from mailrubric.cli.catalogue import read_catalogue
+    from mailrubric.cli.workspace import open_workspace
+    from mailrubric.scoring.elicitation import METHODS, blank, save_judgement
+
+    if method not in METHODS:
+        raise Usage(f"--method: expected one of {', '.join(METHODS)}, got {method}")
+    folder = _folder(workspace)
+    catalogue = read_catalogue(open_workspace(workspace))
+    with _faults(identifier):
+        path = save_judgement(folder, identifier, catalogue, blank(catalogue, method))
+    option = f" --workspace {workspace}" if workspace is not None else ""
+    step = f"change it to what it is worth to you; then: mailrubric score --weights {path}{option}"
+    if json:
+        print_json({"kind": "evaluation", "id": identifier, "path": str(path), "next": step})
+    else:
+        say(str(path))
+        say(f"Next: {step}")
 
 
 @app.command()

@@ -42,6 +42,7 @@ _PAGES: dict[str, tuple[str, str, str]] = {
         ":material/balance:",
         "How sure the ranking is, what would flip it, what to find out next",
     ),
+    "weights": ("Weights", ":material/tune:", "Say what matters, by an order, by swings or two at a time"),
     "price": ("Price", ":material/payments:", "What it costs at your volume"),
     "probe": ("Probe", ":material/radar:", "Measure what the servers really do"),
     "criteria": ("Criteria", ":material/rule:", "Browse the criteria, try one of your own"),

@@ -9,18 +9,23 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
 from mailrubric.catalogue.catalogue import Catalogue
 from mailrubric.catalogue.load import CatalogueError
-from mailrubric.catalogue.models import Vendor, Weights
+from mailrubric.catalogue.models import Criterion, Group, Vendor, Weights
 from mailrubric.dashboard.text import plain
+from mailrubric.evidence.everything import observations
 from mailrubric.evidence.store import Store, StoreError
+from mailrubric.scoring.elicitation import swings
 from mailrubric.scoring.evaluate import Table, tabulate, weigh
 from mailrubric.scoring.evaluation import Evaluation, VendorScore
+from mailrubric.scoring.words import end_points
+from mailrubric.trials import folder as trials
 from mailrubric.workspace import Workspace
 
 CATEGORY_NAMES = {
@@ -111,15 +116,15 @@ def _store(url: str) -> Store:
 def _table(
     directory: str,
     fingerprint: tuple[tuple[str, int, int], ...],
-    evidence: tuple[int, int],
+    evidence: tuple[tuple[int, int], tuple[tuple[str, int, int], ...]],
     hour: datetime.datetime,
     vendors: tuple[str, ...],
 ) -> Table:
     # Scored as of the moment that the evidence changed or the hour did: every page and rerun then shows the same.
     workspace = _workspace(directory, fingerprint)
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    observations = _store(workspace.store_url()).observations()
-    return tabulate(workspace.catalogue(), observations, as_of=max(now, hour), vendors=vendors)
+    found = observations(workspace, _store(workspace.store_url()))
+    return tabulate(workspace.catalogue(), found, as_of=max(now, hour), vendors=vendors)
 
 
 def load() -> tuple[Workspace, Catalogue, Store]:
@@ -130,12 +135,7 @@ def load() -> tuple[Workspace, Catalogue, Store]:
         workspace = _workspace(str(directory), workspace.fingerprint())
         catalogue = workspace.catalogue()
     except CatalogueError as error:
-        st.error(
-            "\n".join(f"- {plain(problem)}" for problem in error.problems[:50]),
-            title="The catalogue has errors; nothing is scored until they are mended",
-            icon=":material/error:",
-        )
-        st.stop()
+        _refuse(error, "The catalogue has errors; nothing is scored until they are mended")
     if workspace.broken_probes:
         st.warning(
             "\n".join(f"- {plain(problem)}" for problem in workspace.broken_probes[:50]),
@@ -150,13 +150,23 @@ def load() -> tuple[Workspace, Catalogue, Store]:
     return workspace, catalogue, store
 
 
+def _refuse(error: CatalogueError, title: str) -> NoReturn:
+    """End the page with every fault of the files."""
+    st.error("\n".join(f"- {plain(problem)}" for problem in error.problems[:50]), title=title, icon=":material/error:")
+    st.stop()
+
+
 def table(workspace: Workspace, store: Store, vendors: tuple[str, ...]) -> Table:
     """The scored cells of these vendors, cached until a file or the evidence changes, or the hour does.
 
     As on the command line, a vendor is ranked among those that were chosen.
     """
     hour = datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecond=0)
-    return _table(str(workspace.directory), workspace.fingerprint(), store.revision(), hour, vendors)
+    evidence = (store.revision(), trials.fingerprint(workspace.directory))
+    try:
+        return _table(str(workspace.directory), workspace.fingerprint(), evidence, hour, vendors)
+    except CatalogueError as error:
+        _refuse(error, "A file in trials/ has errors; nothing is scored until they are mended")
 
 
 def _set_weights(catalogue: Catalogue, preset: str) -> None:
@@ -167,6 +177,12 @@ def _set_weights(catalogue: Catalogue, preset: str) -> None:
     for criterion in catalogue.criteria:
         weight = chosen.criteria.get(criterion.id, criterion.weight) if chosen else criterion.weight
         st.session_state[f"c_{criterion.id}"] = _clamp(weight, CRITERION_LIMIT)
+
+
+def use_groups(weights: Mapping[str, float]) -> None:
+    """Set the sliders of the groups, each from 0 to ``GROUP_LIMIT``, to the nearest half."""
+    for group, weight in weights.items():
+        st.session_state[f"w_{group}"] = round(2 * _clamp(weight, GROUP_LIMIT)) / 2
 
 
 def _preset_changed(catalogue: Catalogue) -> None:
@@ -278,7 +294,7 @@ def _weight_sliders(catalogue: Catalogue, preset: str) -> Weights:
                 format="%g",
                 key=f"w_{group.id}",
                 bind="query-params",
-                help=plain(group.description) if group.description else None,
+                help=_swing_help(catalogue, group),
             ),
             GROUP_LIMIT,
         )
@@ -289,7 +305,7 @@ def _weight_sliders(catalogue: Catalogue, preset: str) -> Weights:
                 default = chosen.criteria.get(criterion.id, criterion.weight) if chosen else criterion.weight
                 criteria[criterion.id] = _clamp(
                     st.slider(
-                        plain(criterion.question, 90),
+                        _swing_label(criterion),
                         0.0,
                         CRITERION_LIMIT,
                         _clamp(default, CRITERION_LIMIT),
@@ -305,6 +321,19 @@ def _weight_sliders(catalogue: Catalogue, preset: str) -> Weights:
         st.warning("All weights are zero, so nothing can be ranked. The preset's own weights are used.")
         return Weights()
     return Weights(groups=groups, criteria=criteria)
+
+
+def _swing_label(criterion: Criterion) -> str:
+    """The question with both ends: a weight is the weight of the step from one to the other."""
+    worst, best = end_points(criterion.score, criterion.unit)
+    return f"{plain(criterion.question, 90)} :gray[{plain(worst, 30)} → {plain(best, 30)}]"
+
+
+def _swing_help(catalogue: Catalogue, group: Group) -> str:
+    """What a group's weight is the weight of: its heaviest criteria from worst to best."""
+    found = swings(catalogue, group.id)[:4]
+    said = [f"- {plain(each.question, 90)} {plain(each.worst)} → {plain(each.best)}" for each in found]
+    return "\n".join([plain(group.description), "", "What it is worth to go from the worst to the best:", "", *said])
 
 
 def find(evaluation: Evaluation, vendor_ids: Sequence[str]) -> list[VendorScore]:

@@ -47,6 +47,26 @@ def value_function(function: ValueFunction, unit: str = "") -> str:
             )
 
 
+def end_points(function: ValueFunction, unit: str = "") -> tuple[str, str]:
+    """The worst and the best value: the swing that a weight stands for. A log-normal curve never ends; its values worth
+    10 and 90 points stand for its ends."""
+    match function:
+        case PointsFunction():
+            ordered = sorted(function.points, key=lambda point: point[1])
+            return value_words(ordered[0][0], unit), value_words(ordered[-1][0], unit)
+        case MapFunction():
+            low, high = min(function.map.values()), max(function.map.values())
+            names = [[name for name, points in function.map.items() if points == end] for end in (low, high)]
+            return names[0][-1], names[1][0]
+        case YesNoFunction():
+            return ("no", "yes") if function.yes >= function.no else ("yes", "no")
+        case ShareFunction():
+            return f"none of {len(function.share_of)}", f"all {len(function.share_of)}"
+        case CurveFunction():
+            worst, best = (value_words(_tidy(_curve_worth(function, points)), unit) for points in (10, 90))
+            return worst, best
+
+
 def value_reaching(function: ValueFunction, unit: str, score: float, *, at_least: bool) -> str:
     """The value, in words, that is worth ``score`` points: the nearest one worth at least (or at most) as much, where
     values come in steps. Empty when no value is."""

@@ -200,3 +200,16 @@ def test_the_metric_reference_is_current(call):
     page = shipped_folder() / "docs" / "metrics.md"
     written = call("metrics", "--markdown", "--workspace", shipped_folder()).out
     assert page.read_text(encoding="utf-8") == written, "run: make docs"
+
+
+def test_a_new_evaluation_can_be_scored_with_at_once_and_is_never_overwritten(call):
+    result = call("new", "evaluation", "ana", "--method", "ranking", "--json")
+    path = Path(result.json["path"])
+    assert path == Path("evaluations/ana.yaml")
+    assert call("score", "--weights", path).code == 0
+    assert "ana" in call("people").out
+    path.write_text("mine")
+    assert call("new", "evaluation", "ana").code == 1
+    assert path.read_text() == "mine"
+    assert call("new", "evaluation", "bob", "--method", "guess").code == 2
+    assert call("new", "evaluation", "../bob").code == 2
