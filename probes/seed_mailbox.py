@@ -102,15 +102,24 @@ class Arrival:
     labels: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
 
+    def bounds_since(self, sent: datetime.datetime) -> tuple[float, float]:
+        """Seconds from ``sent`` between which the message arrived, by our own clock alone."""
+        latest = max(0.0, (self.seen - sent).total_seconds())
+        earliest = 0.0 if self.absent is None else min(latest, max(0.0, (self.absent - sent).total_seconds()))
+        return round(earliest, 3), round(latest, 3)
+
+    def stamped_since(self, sent: datetime.datetime) -> float | None:
+        """Seconds from ``sent`` by our clock to the server's stamp by its own, so that it may be negative; None without
+        a stamp."""
+        stamp = self.received or self.internal_date
+        return None if stamp is None else round((stamp - sent).total_seconds(), 3)
+
     def seconds_since(self, sent: datetime.datetime) -> float:
         """Seconds from ``sent`` to the arrival: the server's stamp, as far as it lies between the last look without the
         message and the first one with it, which our own clock vouches for. Without a stamp, the first sight."""
-        latest = max(0.0, (self.seen - sent).total_seconds())
-        earliest = 0.0 if self.absent is None else min(latest, max(0.0, (self.absent - sent).total_seconds()))
-        stamp = self.received or self.internal_date
-        if stamp is None:
-            return round(latest, 3)
-        return round(min(latest, max(earliest, (stamp - sent).total_seconds())), 3)
+        earliest, latest = self.bounds_since(sent)
+        stamped = self.stamped_since(sent)
+        return latest if stamped is None else min(latest, max(earliest, stamped))
 
 
 class Expectation:
@@ -182,7 +191,10 @@ async def watch(
         await watching.run()
     except Unmeasured as problem:
         found.problem = redactor.problem(problem)
-        watching.tell(found.problem)
+    except Exception as error:
+        # A fault of ours is a cause like any other. Its text is left out: nobody knows what is in it.
+        found.problem = Unmeasured(Cause.PROBE_BUG, type(error).__name__)
+    watching.tell(found.problem)
     found.address = network.address
     found.transcript = tuple(dataclasses.replace(step, text=redactor(step.text)) for step in network.transcript[began:])
     network.transcript[began:] = found.transcript
@@ -261,23 +273,30 @@ class _Watching:
             self._found.rounds += 1
             everywhere = last or self._found.rounds % ROUNDS_BETWEEN == 0
             if expectation.pending:
-                await self._look(reader, folders if everywhere else near)
+                await self._look(reader, folders if everywhere else near, tell=last)
             if last:
                 self._found.complete = not self._found.unlooked
                 return
             if until is None or expectation.pending:
                 pause = SPACING_SECONDS if until is None else min(SPACING_SECONDS, max(0.0, until - loop.time()))
+                steps = len(self._network.transcript)
                 await reader.wait_for_mail(pause)
+                del self._network.transcript[steps:]
 
-    async def _look(self, reader: Reader, folders: Sequence[Folder]) -> None:
-        """Look for what is expected in these folders. The inbox stays open at the end, to wait in."""
+    async def _look(self, reader: Reader, folders: Sequence[Folder], *, tell: bool = True) -> None:
+        """Look for what is expected in these folders. The inbox stays open at the end, to wait in. Unless ``tell``, the
+        transcript says nothing of looks that found nothing: there may be hundreds."""
         for folder in (*folders, *folders[:1]) if len(folders) > 1 else folders:
-            began = datetime.datetime.now(datetime.UTC)
+            began, steps = datetime.datetime.now(datetime.UTC), len(self._network.transcript)
+            new = 0
             for found in await reader.find(folder, self._expectation.run, self._since):
                 if found.number in self._expectation.pending:
                     absent = self._looked.get(folder.name)
                     self._expectation.arrived(dataclasses.replace(found, absent=absent))
+                    new += 1
             self._looked[folder.name] = began
+            if not new and not tell:
+                del self._network.transcript[steps:]
 
 
 class Reader(IMAPDialogue):

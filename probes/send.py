@@ -228,6 +228,10 @@ async def _session(
     except Unmeasured as problem:
         found.problem = redactor.problem(problem)
         found.accepted = False
+    except Exception as error:
+        # A fault of ours is a cause like any other. Its text is left out: nobody knows what is in it.
+        found.problem = Unmeasured(Cause.PROBE_BUG, type(error).__name__)
+        found.accepted = False
     found.address = network.address
     found.reply = redactor(found.reply)
     found.queue_id = redactor(found.queue_id)
