@@ -11,10 +11,22 @@ from mailrubric.scoring.evaluation import Cell, VendorScore
 
 _LATER = {
     "reviews": "review evidence would answer it (this version cannot record any yet)",
-    "survey": "a survey would answer it (this version cannot record one yet)",
-    "trial": "a trial by hand would answer it (this version cannot record one yet)",
+    "survey": "a survey would answer it",
+    "trial": "a trial of one's own would answer it",
     "price": "add plans with prices to the vendor's profile",
 }
+
+_BY_HAND: dict[str, tuple[str, str]] = {
+    "survey.sus": ("let those who tried it answer the ten statements", "mailrubric survey add {vendor} sus"),
+    "survey.reference_score": ("ask teams that use it", "mailrubric survey add {vendor} reference --score N"),
+    "survey.reference_nps": ("ask teams that use it", "mailrubric survey add {vendor} reference --score N"),
+    "trial.first_send_minutes": ("try it by hand", "mailrubric trial start {vendor} sign-up"),
+    "trial.tasks_completed": ("try it by hand", "mailrubric trial start {vendor} sign-up"),
+    "trial.support_": ("ask its support something", "mailrubric support log {vendor} --channel email"),
+    "trial.inbox_rate": ("send to mailboxes of your own", "mailrubric send {vendor} --to ADDRESS"),
+    "trial.delivery_seconds": ("send to mailboxes of your own", "mailrubric send {vendor} --to ADDRESS"),
+}
+"""Metric, or the beginning of several → what to do, and the command that records it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,6 +82,15 @@ def _way(catalogue: Catalogue, vendor: str, criterion: Criterion, cell: Cell) ->
             names = " or ".join(sorted(wanted)) or "probed"
             article = "an" if names[0] in "aeiou" else "a"
             return (f"add {article} {names} endpoint to vendors/{vendor}.yaml, then probe it", "")
+    by_hand = f"survey.{source.survey}" if source.survey else f"trial.{source.trial}" if source.trial else ""
+    for beginning, (doing, template) in _BY_HAND.items():
+        if by_hand.startswith(beginning) and not source.fact:
+            command = template.format(vendor=vendor)
+            if cell.cause == "unfinished":
+                doing = "go on with what is not finished"
+                support = beginning == "trial.support_"
+                command = f"mailrubric support log {vendor} --replied now" if support else command
+            return (f"{doing}: {command}", command)
     for kind, sentence in _LATER.items():
         if getattr(source, kind) and not source.fact:
             return (sentence, "")

@@ -23,6 +23,10 @@ STORE_FILE = "mailrubric.sqlite"
 STORE_VARIABLE = "MAILRUBRIC_STORE"
 
 
+def _and_parents(path: Path) -> set[Path]:
+    return {path, *path.parents}
+
+
 def shipped_folder() -> Path:
     """The folder with the shipped ``criteria/`` and ``vendors/``: the repository in a checkout, else the wheel's."""
     package = Path(__file__).resolve().parent
@@ -84,14 +88,41 @@ class Workspace:
         none are named."""
         broken = self.add_probes()
         if not paths:
+            broken += self._check_trials()
             if not any((self.directory / name).exists() for name in ("criteria", "vendors", SETTINGS_FILE)):
-                return broken  # no YAML of its own: the shipped catalogue as it is
+                return broken  # no catalogue of its own: the shipped one as it is
             paths = [self.directory]
         else:
             chosen = {path.resolve() for path in paths}
+            broken += self._check_trials() if any(map(self._holds_trials, chosen)) else []
             broken = [each for each in broken if chosen & {each.path.resolve(), *each.path.resolve().parents}]
-            paths = [path for path in paths if path.suffix != ".py"]
+            own = self.trials_folder().resolve()
+            paths = [path for path in paths if path.suffix != ".py" and own not in _and_parents(path.resolve())]
         return sorted([*(check(paths, folders=self.folders()) if paths else ()), *broken], key=order)
+
+    def trials_folder(self) -> Path:
+        """Where surveys, trials and tickets are kept; it need not exist."""
+        from mailrubric.trials.folder import FOLDER
+
+        return self.directory / FOLDER
+
+    def _holds_trials(self, path: Path) -> bool:
+        """Whether a file or folder to check has to do with this folder's trials."""
+        own = self.trials_folder().resolve()
+        return path in _and_parents(own) or own in path.parents
+
+    def _check_trials(self) -> list[Problem]:
+        """Every problem of the files in ``trials/``, judged beside the catalogue; none while that cannot be read, since
+        its own problems come first."""
+        from mailrubric.trials.folder import read
+
+        if not self.trials_folder().exists():
+            return []
+        try:
+            catalogue = self.catalogue()
+        except CatalogueError:
+            return []
+        return read(self.directory, {vendor.id: vendor.category for vendor in catalogue.vendors.values()})[1]
 
     def add_probes(self) -> list[Problem]:
         """Make the Python probes of this folder's ``probes/`` known; what is wrong with those that do not work. This

@@ -32,7 +32,7 @@ def validate(
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:
-    """Check criteria, presets, vendors, settings and probes, and print file:line:col: message for every fault.
+    """Check criteria, presets, vendors, settings, trials and probes, and print file:line:col: message for every fault.
 
     Exit code 1 when there is an error; warnings alone are no error.
     """
@@ -96,7 +96,7 @@ def _remarks(place: Workspace) -> list[Problem]:
 
 
 def _has_files(place: Workspace) -> bool:
-    return (place.directory / "mailrubric.yaml").exists() or any(
+    return any((place.directory / name).exists() for name in ("mailrubric.yaml", "trials")) or any(
         place.directory in path.parents for path in (*place.files(), *place.own_probes())
     )
 

@@ -14,6 +14,7 @@ from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import plain
 from mailrubric.display import points
+from mailrubric.evidence.everything import observations
 from mailrubric.scoring import value_functions
 from mailrubric.scoring.evaluate import tabulate, weigh
 
@@ -127,7 +128,7 @@ def _preview(current: View, parsed: CriteriaFile) -> None:
     extended = current.catalogue.extended(parsed)
     table = tabulate(
         extended,
-        current.store.observations(),
+        observations(current.workspace, current.store),
         as_of=current.evaluated_at,
         vendors=[vendor.id for vendor in current.shown],
     )

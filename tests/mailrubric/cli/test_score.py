@@ -152,7 +152,9 @@ def test_explain_says_what_to_add_when_nothing_can_be_probed(call):
     assert "state in vendors/acme-mail.yaml, each with its source: " in text
     assert "add an api endpoint to vendors/acme-mail.yaml" in text
     assert "add a submission endpoint to vendors/acme-mail.yaml" in text
-    assert "a survey would answer it" in text
+    assert "let those who tried it answer the ten statements: mailrubric survey add acme-mail sus" in text
+    assert "try it by hand: mailrubric trial start acme-mail sign-up" in text
+    assert "ask its support something: mailrubric support log acme-mail --channel email" in text
 
 
 def test_explain_ranks_among_the_same_vendors_as_score(call):
