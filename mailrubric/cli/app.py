@@ -20,7 +20,11 @@ from mailrubric.cli import (
     probe,
     reviews,
     score,
+    send,
     serve,
+    support,
+    survey,
+    trial,
     validate,
 )
 
@@ -64,7 +68,11 @@ app.command("sensitivity")(decision.sensitivity)
 app.command("people")(people.people)
 app.command("price")(price.price)
 app.add_typer(reviews.app, name="reviews")
+app.add_typer(survey.app, name="survey")
+app.add_typer(trial.app, name="trial")
+app.add_typer(support.app, name="support")
 app.command("changes")(changes.changes)
+app.command("send")(send.send)
 app.command("export")(export.export)
 app.command("freeze")(frozen.freeze)
 app.command("diff")(frozen.diff)
