@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mailrubric.cli import reviews_import
+from mailrubric.cli import reviews_classify, reviews_import, reviews_summary
 
 app = typer.Typer(
     help="Import, collect, classify and sum up what people write about vendors.",
@@ -20,4 +20,6 @@ def _reviews() -> None:
     pass
 
 
+app.command("classify")(reviews_classify.classify)
 app.command("import")(reviews_import.import_reviews)
+app.command("summary")(reviews_summary.summary)

@@ -192,6 +192,12 @@ class Pool:
             return found
         return self._shares
 
+    def mixed(self, weights: Mapping[str, float]) -> tuple[float, float]:
+        """(how much higher people rate in this mixture of sources than in everybody's, variance of that)."""
+        offset = math.fsum(weight * self.offsets.get(source, 0.0) for source, weight in sorted(weights.items()))
+        away = sum((weight * self.row(source) for source, weight in sorted(weights.items())), -self._shares)
+        return offset, float(away @ self._covariance @ away)
+
 
 def pool(samples: Sequence[Sample], variances: Sequence[float] | None = None) -> Pool:
     """The model fitted to all samples (at least one; one for each vendor and source).
