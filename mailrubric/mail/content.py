@@ -54,6 +54,9 @@ class Content:
     defects: tuple[str, ...] = ()
 
 
+_WORD = re.compile(r"\w{2,}")
+
+
 class _Part(NamedTuple):
     kind: str
     parameters: dict[str, str]
@@ -104,7 +107,7 @@ def read(message: fields.Fields, body: bytes) -> Content:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w{2,}", text.lower())
+    return _WORD.findall(text.lower())
 
 
 # --- MIME, RFC 2045 and RFC 2046 --------------------------------------------------------------------------------------
@@ -207,7 +210,7 @@ def _forgiving_base64(data: bytes) -> bytes:
 # --- HTML -------------------------------------------------------------------------------------------------------------
 
 # Possessive (*+): what was taken is not given back, so that nothing is looked at twice.
-_TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9]*+)([^<>]*+)>")
+_TAG = re.compile(r"<(a|area|img)(?=[\s/])([^<>]*+)>", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[^<>]*+>")
 _ATTRIBUTE = re.compile(r"""(?<![a-zA-Z-])([a-zA-Z-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""")
 _URL = re.compile(r"(https?)(?::|&#58;)/{1,3}([^/?#\s\"'<>]*)([^\s\"'<>]*)", re.IGNORECASE)
@@ -240,7 +243,7 @@ def page_of(source: str) -> Page:
     images = pixels = 0
     for name, inside in _TAG.findall(source):
         name = name.lower()
-        if name not in ("a", "area", "img"):
+        if name != "img" and len(links) >= _LINKS:
             continue
         attributes = {key.lower(): one or two or three for key, one, two, three in _ATTRIBUTE.findall(inside[:8192])}
         if name == "img":
@@ -248,7 +251,7 @@ def page_of(source: str) -> Page:
                 pixels += 1
             else:
                 images += 1
-        elif "href" in attributes and len(links) < _LINKS:
+        elif "href" in attributes:
             links.append(html.unescape(attributes["href"][:4096]).strip())
     return Page(html.unescape(_ANY_TAG.sub(" ", source)), links, images, pixels)
 

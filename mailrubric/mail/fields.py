@@ -24,6 +24,9 @@ _ADDRESSES = 100
 _BREAK = re.compile(rb"\r\n(?![ \t])")
 _NAME = re.compile(rb"[!-9;-~]+")
 _TOKENS = re.compile(r'[^()"\\]+|\\.?|["()]', re.DOTALL)
+_ADDRESS_PIECES = re.compile(r'[^()"\\<>,;]+|\\.?|["()<>,;]', re.DOTALL)
+_PARAMETER_PIECES = re.compile(r'[^";\\]+|\\.?|[";]', re.DOTALL)
+_SIMPLE_ADDRESS = re.compile(r"(?:[^()\"\\<>,;:@]*<)?([A-Za-z0-9._%+=-]{1,64}@[A-Za-z0-9.-]{1,255})>?")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_](?:[a-z0-9_-]{0,62}))*")
 
 
@@ -147,6 +150,9 @@ def outside(text: str) -> tuple[str, list[str]]:
 
 def addresses(text: str) -> list[str]:
     """The mail addresses of an address list (RFC 5322 §3.4), names and comments left out; at most 100 of them."""
+    simple = _SIMPLE_ADDRESS.fullmatch(text)
+    if simple is not None and text.endswith(">") == ("<" in text):
+        return [simple[1]]
     found: list[str] = []
     plain: list[str] = []
     inside: list[str] | None = None
@@ -165,7 +171,7 @@ def addresses(text: str) -> list[str]:
         plain.clear()
         inside = None
 
-    for piece in re.findall(r'[^()"\\<>,;]+|\\.?|["()<>,;]', text[:FIELD_CHARACTERS], re.DOTALL):
+    for piece in _ADDRESS_PIECES.findall(text[:FIELD_CHARACTERS]):
         if quoted:
             if piece == '"':
                 quoted = False
@@ -265,7 +271,7 @@ def _semicolons(text: str) -> list[str]:
         return text.split(";")
     parts = [""]
     quoted = False
-    for piece in re.findall(r'[^";\\]+|\\.?|[";]', text, re.DOTALL):
+    for piece in _PARAMETER_PIECES.findall(text):
         if piece == '"':
             quoted = not quoted
         if piece == ";" and not quoted:

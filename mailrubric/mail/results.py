@@ -33,6 +33,7 @@ RESULTS = frozenset(
 """Result words of RFC 8601 §2.7 and some that servers use beside them."""
 _METHODS = frozenset({"dkim", "spf", "dmarc", "arc", "iprev", "auth"})
 _ENTRIES = 50
+_PIECES = re.compile(r'[^()"\\;]+|\\.?|["();]', re.DOTALL)
 _RESULT = re.compile(r"\s*([A-Za-z0-9-]{1,40})(?:\s*/\s*\d+)?\s*=\s*([A-Za-z]{1,20})(?![A-Za-z0-9=-])")
 _PROPERTY = re.compile(r"([A-Za-z0-9-]{1,40})\s*\.\s*([A-Za-z0-9-]{1,40})\s*=\s*([^\s;]{1,512})")
 
@@ -114,7 +115,7 @@ def _entries(text: str) -> list[str]:
     parts: list[list[str]] = [[]]
     depth = 0
     quoted = False
-    for piece in re.findall(r'[^()"\\;]+|\\.?|["();]', text[: fields.FIELD_CHARACTERS], re.DOTALL):
+    for piece in _PIECES.findall(text[: fields.FIELD_CHARACTERS]):
         if piece == '"' and not depth:
             quoted = not quoted
         elif piece == "(" and not quoted:
