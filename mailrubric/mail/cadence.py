@@ -390,6 +390,11 @@ def _count(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
+def cases(estimate: Estimate) -> str:
+    """What a figure rests on, in words: ``1 recipient``, ``144 messages``; "" for nothing."""
+    return _count(estimate.n, estimate.counted.removesuffix("s")) if estimate.n else ""
+
+
 @dataclasses.dataclass(slots=True)
 class _Weeks:
     """``counts``: messages, shape (units, weeks); ``seen``: whether the unit was there the whole week. ``start``: of
@@ -652,12 +657,12 @@ def _same_day(stream: _Stream, groups: IntArray, local: FloatArray) -> Estimate:
             TOO_FEW, f"mail on {_count(len(np.unique(when)), 'day')}; it takes {MINIMUM_MESSAGES}", len(counts), "days"
         )
     found = intervals.clustered_share(counts > 1, groups[index], when)
-    return _percent(found, len(counts), "days of one recipient")
+    return _percent(found, len(counts), "recipient-days")
 
 
 def _overfed(weeks: _Weeks, groups: IntArray, tolerance: FloatArray) -> Estimate:
     rows, columns = np.nonzero(weeks.seen)
-    counted = "weeks of one recipient"
+    counted = "recipient-weeks"
     if len(np.unique(columns)) < MINIMUM_WEEKS:
         return _missing(
             TOO_FEW,
@@ -954,10 +959,7 @@ def _share_words(estimate: Estimate) -> str:
     """``61 % (95 % interval 52 to 69 %, 140 messages)``."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return "unknown"
-    return (
-        f"{estimate.value:.0f} % (95 % interval {estimate.low:.0f} to {estimate.high:.0f} %, "
-        f"{estimate.n:,} {estimate.counted})"
-    )
+    return f"{estimate.value:.0f} % (95 % interval {estimate.low:.0f} to {estimate.high:.0f} %, {cases(estimate)})"
 
 
 def recommendations(found: Cadence, rules: Rules) -> tuple[str, ...]:
@@ -979,8 +981,8 @@ def recommendations(found: Cadence, rules: Rules) -> tuple[str, ...]:
         if rate.value is not None and rate.low is not None and rate.high is not None:
             about = f" The median recipient gets {rate.value:.1f} a week ({rate.low:.1f} to {rate.high:.1f})."
         said.append(
-            f"Send less, or cap it: {_share_words(overfed)} were over the recipient's tolerance, "
-            f"{overfed.detail.removeprefix('over ')}.{about}"
+            f"Send less, or cap it: in {_share_words(overfed)} more came than the recipient tolerates, "
+            f"{overfed.detail}.{about}"
         )
     if low("trial.same_day_share") > 10.0:
         said.append(

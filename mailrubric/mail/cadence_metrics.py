@@ -125,7 +125,7 @@ METRICS: tuple[Metric, ...] = (
 
 SOURCE = "mailrubric mail cadence"
 UNASKED = "not_told"
-"""Cause of figures that take a word from people which was not said: nobody tried to find them out, so nothing is kept."""
+"""Cause of figures that take a word from people which was not said: nobody tried, so nothing is kept."""
 
 
 def observations(found: Cadence, vendor: str, observed: str) -> list[Observation]:
@@ -161,5 +161,6 @@ def _value(estimate: Estimate, metric: Metric) -> ObservedValue | None:
 
 def _detail(estimate: Estimate) -> str:
     """``41 messages; over 3 messages a week``."""
-    counted = f"{estimate.n:,} {estimate.counted}" if estimate.n else ""
-    return "; ".join(part for part in (counted, estimate.detail) if part)
+    from mailrubric.mail.cadence import cases
+
+    return "; ".join(part for part in (cases(estimate), estimate.detail) if part)

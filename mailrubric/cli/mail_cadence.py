@@ -1,0 +1,332 @@
+"""``mailrubric mail cadence``: what weeks of mail show of how much, when and how a sender writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mailrubric.cli import options
+from mailrubric.cli.terminal import Failure, Usage, print_json, print_table, print_title, say
+
+if TYPE_CHECKING:
+    import datetime
+
+    from mailrubric.mail.cadence import Cadence, Feature, Known, Rules
+
+_LISTED = 12
+"""Recipients in the table for people; JSON has them all."""
+
+
+def cadence(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="An mbox, a Maildir, an .eml file or a folder of these. Repeatable."),
+    ],
+    sender: Annotated[
+        str,
+        typer.Option(
+            "--sender",
+            metavar="DOMAIN",
+            help="Only mail from this domain and those below it. Default: all, each domain a sender of its own.",
+            show_default=False,
+        ),
+    ] = "",
+    recipient_zone: Annotated[
+        str,
+        typer.Option(
+            "--recipient-zone",
+            metavar="ZONE",
+            help="The recipients' time zone, such as Europe/Berlin. (A message's own date is its sender's.)",
+            show_default=False,
+        ),
+    ] = "",
+    zones: Annotated[
+        Path | None,
+        typer.Option(
+            "--zones",
+            metavar="FILE",
+            help="CSV: address,zone and, if known, signed_up,unsubscribed,tolerance.",
+            show_default=False,
+        ),
+    ] = None,
+    signed_up: Annotated[
+        str,
+        typer.Option("--signed-up", metavar="TIME", help="When everybody signed up.", show_default=False),
+    ] = "",
+    unsubscribed: Annotated[
+        str,
+        typer.Option("--unsubscribed", metavar="TIME", help="When everybody unsubscribed.", show_default=False),
+    ] = "",
+    until: Annotated[
+        str,
+        typer.Option(
+            "--until",
+            metavar="TIME",
+            help="How long the mailbox was watched. Default: to its last message.",
+            show_default=False,
+        ),
+    ] = "",
+    tried: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tried",
+            metavar="FEATURE",
+            help="What was switched on for this mail: local-time, sunset, frequency-cap=3 (a week). Only then does not "
+            "seeing it count against the platform. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", metavar="N", help="Messages a week that a recipient bears.")
+    ] = 3.0,
+    waking: Annotated[str, typer.Option("--waking", metavar="FROM-TO", help="Waking hours.")] = "8-22",
+    working: Annotated[str, typer.Option("--working", metavar="FROM-TO", help="Working hours.")] = "9-18",
+    working_days: Annotated[
+        str, typer.Option("--working-days", metavar="DAYS", help="Working days; Monday is 1.")
+    ] = "1-5",
+    vendor: Annotated[
+        str, typer.Option("--vendor", metavar="ID", help="Store the figures for this vendor.", show_default=False)
+    ] = "",
+    workspace: options.Workspace = None,
+    json: options.Json = False,
+) -> None:
+    """How much mail, when, how evenly, and whether its sender heeds who does not open it or has left."""
+    import datetime
+
+    from mailrubric.mail.analysis import Analysis
+    from mailrubric.mail.cadence import cadence as look
+
+    now = datetime.datetime.now(datetime.UTC)
+    rules = _rules(tolerance, waking, working, working_days)
+    known = _known(recipient_zone, zones, signed_up, unsubscribed, tried or ())
+    end = _moment("--until", until) if until else None
+    if vendor:
+        _check_vendor(workspace, vendor)
+    analyses = [Analysis(path, processes=0) for path in paths]
+    skipped: dict[str, int] = {}
+    try:
+        found = look(
+            (message for analysis in analyses for message in analysis),
+            known,
+            rules,
+            sender=sender,
+            until=end,
+            latest=now + datetime.timedelta(days=1),
+        )
+    except OSError as error:
+        raise Usage(f"{error.filename or paths[0]}: {error.strerror or error}") from None
+    for analysis in analyses:
+        for reason, count in analysis.skipped.items():
+            skipped[reason] = skipped.get(reason, 0) + count
+    if not found.messages:
+        left_out = {**found.left_out, **skipped}
+        why = "".join(f"; {count:,} {reason}" for reason, count in left_out.items())
+        raise Failure(f"there is no mail to look at{why}", 3)
+    stored = _store(workspace, vendor, found, now) if vendor else 0
+    if json:
+        print_json(_document(found, rules, skipped, vendor, stored))
+    else:
+        _show(found, rules, skipped, vendor, stored)
+
+
+def _moment(option: str, text: str) -> datetime.datetime:
+    from mailrubric.mail.recipients import moment
+
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise Usage(f"{option}: {error}") from None
+
+
+def _hours(option: str, text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,2})-(\d{1,2})", text.strip())
+    if not match:
+        raise Usage(f"{option}: expected hours such as 8-22, got {text}")
+    return int(match[1]), int(match[2])
+
+
+def _days(text: str) -> frozenset[int]:
+    """``1-5`` or ``1,2,7``: days from Monday, which is 1."""
+    days: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([1-7])(?:-([1-7]))?\s*", part)
+        if not match:
+            raise Usage(f"--working-days: expected days such as 1-5 or 1,2,7, got {text}")
+        days |= set(range(int(match[1]) - 1, int(match[2] or match[1])))
+    if not days:
+        raise Usage("--working-days: no day at all; the first must not come after the last")
+    return frozenset(days)
+
+
+def _rules(tolerance: float, waking: str, working: str, working_days: str) -> Rules:
+    from mailrubric.mail.cadence import Rules
+
+    try:
+        return Rules(
+            waking=_hours("--waking", waking),
+            working=_hours("--working", working),
+            working_days=_days(working_days),
+            tolerance=tolerance,
+        )
+    except ValueError as error:
+        raise Usage(str(error)) from None
+
+
+def _known(zone: str, zones: Path | None, signed_up: str, unsubscribed: str, tried: Sequence[str]) -> Known:
+    from mailrubric.mail.cadence import Known, Recipient
+    from mailrubric.mail.cadence import zone as check
+    from mailrubric.mail.recipients import RecipientsError, read
+
+    try:
+        if zone:
+            check(zone)
+    except ValueError as error:
+        raise Usage(f"--recipient-zone: {error}") from None
+    try:
+        recipients = read(zones) if zones is not None else {}
+    except (RecipientsError, OSError) as error:
+        raise Usage(f"--zones: {getattr(error, 'strerror', None) or error}") from None
+    everybody = Recipient(
+        zone=zone,
+        signed_up=_moment("--signed-up", signed_up) if signed_up else None,
+        unsubscribed=_moment("--unsubscribed", unsubscribed) if unsubscribed else None,
+    )
+    return Known(everybody, recipients, _tried(tried))
+
+
+def _tried(words: Sequence[str]) -> dict[Feature, float]:
+    from mailrubric.mail.cadence import FEATURES
+
+    found: dict[Feature, float] = {}
+    for word in words:
+        name, _, amount = word.partition("=")
+        feature = next((each for each in FEATURES if each == name), None)
+        if feature is None:
+            raise Usage(f"--tried: expected one of {', '.join(FEATURES)}, got {word}")
+        if (feature == "frequency-cap") != bool(re.fullmatch(r"[1-9]\d{0,4}", amount)) or (
+            feature != "frequency-cap" and "=" in word
+        ):
+            raise Usage("--tried: write local-time, sunset, or frequency-cap=N with the messages a week, such as =3")
+        found[feature] = float(amount) if amount else 1.0
+    return found
+
+
+def _check_vendor(workspace: Path | None, vendor: str) -> None:
+    from mailrubric.cli.catalogue import choose, read_catalogue
+    from mailrubric.cli.workspace import open_workspace
+
+    choose(read_catalogue(open_workspace(workspace)), (vendor,))
+
+
+def _store(workspace: Path | None, vendor: str, found: Cadence, now: datetime.datetime) -> int:
+    from mailrubric.cli.catalogue import store_of
+    from mailrubric.cli.workspace import open_workspace
+    from mailrubric.mail.cadence_metrics import observations
+
+    with store_of(open_workspace(workspace)) as store:
+        return store.add_observations(observations(found, vendor, now.isoformat(timespec="seconds")[:19] + "Z"))
+
+
+def _document(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, stored: int) -> dict[str, Any]:
+    from mailrubric.mail.cadence import as_json
+    from mailrubric.mail.cadence_metrics import METRICS
+
+    units = {metric.key: metric.unit for metric in METRICS}
+    document = as_json(found)
+    document["estimates"] = {key: {**each, "unit": units[key] or None} for key, each in document["estimates"].items()}
+    return {
+        **document,
+        "rules": {
+            "waking": list(rules.waking),
+            "working": list(rules.working),
+            "working_days": sorted(day + 1 for day in rules.working_days),
+            "tolerance": rules.tolerance,
+            "settled_days": rules.settled_days,
+            "grace_hours": rules.grace_hours,
+        },
+        "skipped": skipped,
+        "vendor": vendor or None,
+        "stored": stored,
+    }
+
+
+def _show(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, stored: int) -> None:
+    from mailrubric.causes import explain, short
+    from mailrubric.display import tenths, value_words
+    from mailrubric.mail.cadence import cases
+    from mailrubric.mail.cadence_metrics import METRICS
+
+    metrics = {metric.key: metric for metric in METRICS}
+    of = f" from {found.sender}" if found.sender else f" of {_many(found.senders, 'sender')}"
+    print_title(
+        f"{_many(found.messages, 'message')}{of} to {_many(found.recipients, 'recipient')}, "
+        f"{found.first[:10]} to {found.last[:10]}"
+    )
+    for reason, count in {**found.left_out, **skipped}.items():
+        say(f"left out: {count:,} {reason}")
+    say()
+    rows = []
+    for key, each in found.estimates.items():
+        unit = metrics[key].unit
+        interval = f"{value_words(each.low, unit)} to {value_words(each.high, unit)}" if _sampled(each) else ""
+        rows.append(
+            (
+                key,
+                short(each.cause) if each.cause else value_words(each.value, unit),
+                interval,
+                cases(each),
+                each.detail,
+            )
+        )
+    print_table(("figure", "value", "95 % interval", "from", ""), rows, whole=(0, 1, 2))
+    if found.subscriptions:
+        say()
+        print_table(
+            ("recipient", "sender", "zone", "messages", "a week", "most", "over", "opened"),
+            [
+                (
+                    each.name,
+                    each.sender,
+                    each.zone or "unknown",
+                    f"{each.messages:,}",
+                    "" if each.per_week is None else tenths(each.per_week),
+                    "" if each.most is None else str(each.most),
+                    f"{each.over} of {each.weeks} weeks" if each.weeks else "",
+                    "unknown" if each.opened is None else f"{100 * each.opened:.0f}%",
+                )
+                for each in found.subscriptions[:_LISTED]
+            ],
+            right=(3, 4, 5),
+        )
+        if len(found.subscriptions) > _LISTED:
+            say(f"… and {len(found.subscriptions) - _LISTED:,} more")
+        say(
+            "over: weeks with more messages than the recipient tolerates "
+            f"({rules.tolerance:g}, unless his own is given)"
+        )
+    say()
+    for sentence in found.recommendations:
+        say(f"- {sentence}")
+    if not found.recommendations:
+        say("Nothing in these figures asks for a change, as far as they are known.")
+    causes = dict.fromkeys(each.cause for each in found.estimates.values() if each.cause)
+    if causes:
+        say()
+        for cause in causes:
+            words = explain(cause)
+            say(f"{short(cause)}: {words.sentence} {words.advice}")
+    if vendor:
+        say()
+        say(f"{_many(stored, 'figure')} stored for {vendor}")
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def _sampled(estimate: Any) -> bool:
+    return estimate.low is not None and estimate.high is not None
