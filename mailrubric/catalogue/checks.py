@@ -32,6 +32,7 @@ from mailrubric.catalogue.models import (
     SendingAccount,
     Settings,
     ShareFunction,
+    Sourced,
     WebEndpoint,
     Weights,
     YesNoFunction,
@@ -441,10 +442,15 @@ def judgement_findings(judgement: Judgement, known: Known) -> Iterator[Finding]:
         yield Finding(("pairwise",), f"not compared yet: {', '.join(missing[:3])}{more}", of_key=True)
 
 
+def sourced_findings(said: Sourced, at: Location, today: datetime.date) -> Iterator[Finding]:
+    """Faults of where and when something was said."""
+    yield from _date_findings(said.as_of, (*at, "as_of"), today)
+    yield from source_findings(said.source, (*at, "source"))
+
+
 def plan_findings(plan: Plan, at: Location, today: datetime.date) -> Iterator[Finding]:
     """Faults of one price plan."""
-    yield from _date_findings(plan.as_of, (*at, "as_of"), today)
-    yield from source_findings(plan.source, (*at, "source"))
+    yield from sourced_findings(plan, at, today)
     if plan.steps and plan.overage_per_thousand is not None:
         yield Finding((*at, "overage_per_thousand"), "give either steps or overage_per_thousand, not both")
     if plan.block is not None and plan.overage_per_thousand is None:

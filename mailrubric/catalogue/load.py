@@ -43,6 +43,7 @@ from mailrubric.catalogue.models import (
     Plan,
     Preset,
     Settings,
+    Sourced,
     Vendor,
     WebEndpoint,
     Weights,
@@ -364,6 +365,12 @@ class _File:
             if plan is not None:
                 yield ("plans", index), plan
 
+    def review_sources(self) -> Iterator[tuple[Location, Sourced]]:
+        if isinstance(self.model, Vendor):
+            for name in ("apple", "google_play", "stack_exchange"):
+                for index, place in enumerate(getattr(self.model.reviews, name)):
+                    yield ("reviews", name, index), place
+
 
 def _valid(model: type[M], raw: Any) -> M | None:
     try:
@@ -671,6 +678,8 @@ def _vendor_findings(file: _File, known: checks.Known, today: datetime.date) -> 
             yield Finding(at, "this endpoint stands twice", "warning")
     for at, plan in file.plans():
         yield from checks.plan_findings(plan, at, today)
+    for at, said in file.review_sources():
+        yield from checks.sourced_findings(said, at, today)
 
 
 def _settings_findings(file: _File) -> Iterator[Finding]:
