@@ -260,10 +260,12 @@ def _pixel(attributes: dict[str, str]) -> bool:
     source = attributes.get("src", "")
     if not source.lower().lstrip().startswith(("http:", "https:", "//")):
         return False
-    style = attributes.get("style", "")[:2000]
     sizes = [attributes.get(side, "").strip().lower().removesuffix("px") for side in ("width", "height")]
-    if all(size in ("0", "1") for size in sizes):
+    if sizes[0] in ("0", "1") and sizes[1] in ("0", "1"):
         return True
+    style = attributes.get("style", "")[:2000]
+    if not style:
+        return False
     bare = style.replace(" ", "").lower()
     return len(_HIDDEN_SIZE.findall(style)) >= 2 or "display:none" in bare or "visibility:hidden" in bare
 

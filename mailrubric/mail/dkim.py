@@ -292,7 +292,7 @@ def _key(text: Text | None, algorithm: bytes) -> _Key | tuple[str, str]:
     """The key to check with, or (cause, detail) why there is none."""
     if text is None or text.cause:
         return (text.cause, text.detail) if text is not None else ("key_missing", "the key was not asked for")
-    found = [(record, policies.parse_dkim(record)) for record in text.records[:10]]
+    found = [(record, _stated(record)) for record in text.records[:10]]
     usable = [(record, key) for record, key in found if isinstance(key, policies.DKIMKey)]
     if not usable:
         if any(key == policies.REVOKED for _, key in found):
@@ -309,6 +309,9 @@ def _key(text: Text | None, algorithm: bytes) -> _Key | tuple[str, str]:
         return "key_unusable", f"a key of {stated.bits:,} bits"
     value = _loaded(policies.tags(record)["p"], stated.kind)
     return ("key_unusable", value) if isinstance(value, str) else _Key(stated.kind, stated.bits, value, stated.testing)
+
+
+_stated = functools.lru_cache(maxsize=1024)(policies.parse_dkim)
 
 
 @functools.lru_cache(maxsize=1024)

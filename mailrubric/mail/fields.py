@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import hashlib
 import re
 from collections.abc import Iterable
@@ -205,6 +206,11 @@ def domain_of(address: str) -> str:
 
 def domain(name: str) -> str:
     """A domain name in lower case, as A-labels, without a dot at its end; "" for what is none."""
+    return _domain(name) if len(name) <= 300 else ""
+
+
+@functools.lru_cache(maxsize=8192)
+def _domain(name: str) -> str:
     name = name.strip().removesuffix(".").lower()[:255]
     if not name.isascii():
         try:

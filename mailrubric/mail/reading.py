@@ -81,7 +81,7 @@ class Raw:
         """The body that begins at ``start``, as it may have been before it was put into the mbox: mboxrd quoting
         undone, mboxo quoting undone, and as it stands; equal ones once."""
         body = self.data[start:]
-        if not self.mbox or b"\n>" not in b"\n" + body[:1] + body:
+        if not self.mbox or not (b"\n>" in body or body.startswith(b">")):
             return (body,)
         return tuple(dict.fromkeys((_QUOTED.sub(rb"\1", body), re.sub(rb"(?m)^>From ", b"From ", body), body)))
 

@@ -56,7 +56,7 @@ _INSIDE = frozenset(
 )
 """Not SMTP between two servers: delivery on the spot, or the way from a program into the platform."""
 
-_VERSION = re.compile(r"(?:version=|using |\(|^|\b|X=)(TLS ?v?1(?:[._][0-3])?|SSLv[23])(?![0-9A-Za-z])", re.IGNORECASE)
+_VERSION = re.compile(r"(?<![0-9A-Za-z_-])(TLS ?v?1(?:[._][0-3])?|SSLv[23])(?![0-9A-Za-z])", re.IGNORECASE)
 _CIPHER = re.compile(
     r"(?:cipher[= ]|\btls |:)"
     r"((?:TLS_|TLS1|ECDHE|DHE|AES|RSA|CAMELLIA|CHACHA|DES|RC4|ADH|AECDH|PSK)[A-Za-z0-9_+-]{2,60})",
