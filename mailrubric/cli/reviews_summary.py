@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _QUARTERS = 12
 """The newest are printed; --json has all."""
+_BURSTS = 6
+"""The largest are printed."""
 
 
 def summary(
@@ -131,11 +133,16 @@ def _discounted(found: VendorSummary) -> None:
     say()
     say("What counts less:")
     for each in found.discounts:
-        counted = f", counted as {each.counted:g}" if each.counted != each.count else ""
+        counted = (
+            "" if each.counted == each.count else f", counted as {each.counted:g}" if each.counted else ", left out"
+        )
         say(f"  {each.count:,} {each.words}{counted}")
-    for burst in found.bursts:
+    largest = sorted(found.bursts, key=lambda burst: (burst.counted - burst.count, burst.week, burst.source))
+    for burst in largest[:_BURSTS]:
         say(
-            f"  week of {burst.week} at {burst.source}: {burst.count:,} reviews where {burst.expected:g} are usual, "
+            f"  week of {burst.week} at {burst.source}: {burst.count:,} reviews, usually {burst.expected:g}, "
             f"counted as {burst.counted:g}"
         )
+    if largest[_BURSTS:]:
+        say(f"  and {len(largest) - _BURSTS} smaller bursts (--json lists all)")
     say()

@@ -43,7 +43,6 @@ SMALL = 5.0
 
 _Z = 1.959964
 _DAY = 86_400.0
-_CLOCK_TOLERANCE = timedelta(days=1)  # dates without a zone may be tomorrow's here
 _MOST_KEPT = 200_000
 
 
@@ -235,7 +234,7 @@ class _Draft:
 def _draft(vendor: str, reviews: Iterable[Review], as_of: datetime) -> _Draft:
     one_each = {(review.source, review.id): review for review in sorted(reviews, key=_last_version)}
     everything = [one_each[key] for key in sorted(one_each)]
-    present = [review for review in everything if (moment(review.written) or as_of) <= as_of + _CLOCK_TOLERANCE]
+    present = [review for review in everything if (moment(review.written) or as_of) <= as_of]
     repeated = duplicates(present)
     kept = [review for review in present if (review.source, review.id) not in repeated]
     made = _Draft(vendor, present)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mailrubric.workspace import shipped_folder
 
-KEYED_BY_DATA = {"causes", "versions", "central", "options"}
+KEYED_BY_DATA = {"causes", "versions", "central", "options", "aspects", "sources"}
 """Objects whose keys are data."""
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -93,6 +93,16 @@ def test_price(call):
     check("price-break-even", call("price", "amazon-ses", "resend", "--break-even", "--json").json)
 
 
+def test_reviews_summary(call, tmp_path):
+    from tests.mailrubric.cli.test_reviews_summary import reviewed
+
+    real = call("reviews", "summary", "sendgrid", "--workspace", reviewed(tmp_path / "reviewed"), "--json").json
+    assert real["bursts"]
+    assert real["discounted"]
+    assert real["quotations"]
+    check("reviews-summary", real)
+
+
 def test_freeze_and_diff(call, probed, tmp_path):
     one, other, heavy = tmp_path / "one.json", tmp_path / "other.json", tmp_path / "heavy.yaml"
     heavy.write_text("groups: {tls: 60}\n")
@@ -157,7 +167,7 @@ def test_every_command_is_documented():
     assert set(EXAMPLES) == {
         "failure", "validate", "probe-target", "preconditions", "probe-vendors", "score", "robust", "sensitivity",
         "why", "people", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "changes", "explain",
-        "export", "new", "metrics", "lab", "serve",
+        "export", "new", "metrics", "lab", "serve", "reviews-summary",
     }  # fmt: skip
     assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")
 
