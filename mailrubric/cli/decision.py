@@ -182,6 +182,9 @@ def show_robust(found: RobustRanking) -> None:
         ],
         right=(0, *range(2, places + 4)),
     )
+    for each in found.standings:
+        if each.dominated_by:
+            say(f"{each.id} is nowhere better than {', '.join(each.dominated_by)}: no weights put it before.")
     error = f"{100 * found.standard_error:.1f}"
     say(f"Sampling leaves an uncertainty of at most {error} points of per cent (one standard error).")
 

@@ -88,6 +88,12 @@ def _robust(current: View) -> None:
         "How often each vendor takes each place, in per cent of 10,000 draws. A dark first column far above the others "
         "is a safe choice; a smear is a choice that depends on what you value or do not know yet."
     )
+    for each in found.standings:
+        if each.dominated_by:
+            names = ", ".join(plain(current.name(vendor)) for vendor in each.dominated_by)
+            st.markdown(
+                f":material/filter_none: {plain(each.name)} is nowhere better than {names}: no weights put it before."
+            )
     with st.expander("What you would have to value for each to win"):
         _central(current, found)
 

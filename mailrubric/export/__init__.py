@@ -31,6 +31,12 @@ def render(evaluation: Evaluation, format: str, vendors: Collection[str] | None 
     ``format``: one of ``FORMATS``, else ``UnknownFormat``. ``vendors``: ids to keep (None keeps all); ranks and scores
     stay those of the whole evaluation.
     """
+    from mailrubric.scoring.decision import DecisionError, robust
+
+    try:
+        sure = robust(evaluation)
+    except DecisionError:  # nobody has a rank
+        sure = None
     kept = evaluation.vendors if vendors is None else tuple(v for v in evaluation.vendors if v.id in vendors)
     shown = dataclasses.replace(evaluation, vendors=kept)
     # Each writer is imported when it is asked for: a CSV needs no spreadsheet library.
@@ -38,21 +44,22 @@ def render(evaluation: Evaluation, format: str, vendors: Collection[str] | None 
         case "json":
             from mailrubric.export.document import dumps, scorecard
 
-            return dumps(scorecard(shown, evidence=True)).encode()
+            document = scorecard(shown, evidence=True)
+            return dumps(document | {"robust": None if sure is None else dataclasses.asdict(sure)}).encode()
         case "csv":
             from mailrubric.export.comma_separated import write_csv
 
-            return write_csv(shown)
+            return write_csv(shown, sure)
         case "md":
             from mailrubric.export.markdown import write_markdown
 
-            return write_markdown(shown)
+            return write_markdown(shown, sure)
         case "html":
             from mailrubric.export.web_page import write_html
 
-            return write_html(shown)
+            return write_html(shown, sure)
         case "xlsx":
             from mailrubric.export.workbook import write_xlsx
 
-            return write_xlsx(shown)
+            return write_xlsx(shown, sure)
     raise UnknownFormat(f"no such format: {format!r}; there are " + ", ".join(f".{name}" for name in FORMATS))

@@ -13,6 +13,7 @@ import unicodedata
 from mailrubric.display import one_line, tenths, value_words
 from mailrubric.evidence.observation import Observation
 from mailrubric.export.tables import Table, shown, tables, versions_words
+from mailrubric.scoring.decision import RobustRanking
 from mailrubric.scoring.evaluation import Evaluation
 
 _OPERATORS = "=+-@\N{MINUS SIGN}"
@@ -48,12 +49,14 @@ HEADER: tuple[str, ...] = (
     "evidence",
     "endpoint_contradictions",
     *_RULES,
+    "wins",
+    "dominated_by",
 )
 
 
-def write_csv(evaluation: Evaluation) -> bytes:
+def write_csv(evaluation: Evaluation, sure: RobustRanking | None = None) -> bytes:
     """The rows under one header line; lines end in CRLF. A vendor without any criterion has one row."""
-    sheet = tables(evaluation)
+    sheet = tables(evaluation, sure)
     settings = (
         evaluation.rules_hash,
         evaluation.engine_version,
@@ -63,6 +66,9 @@ def write_csv(evaluation: Evaluation) -> bytes:
     )
     rules = {name: neutral(one_line(text)) for name, text in zip(_RULES, settings, strict=True)}
     groups = {(row["vendor"], row["group"]): row for row in _texts(sheet.groups)}
+    standings = {
+        row["vendor"]: {"wins": row["win"], "dominated_by": row["dominated_by"]} for row in _texts(sheet.robustness)
+    }
     cells: dict[str, list[dict[str, str]]] = {}
     for row in _texts(sheet.criteria):
         cells.setdefault(row["vendor"], []).append(row)
@@ -75,6 +81,7 @@ def write_csv(evaluation: Evaluation) -> bytes:
         common["endpoint_contradictions"] = neutral(
             one_line("; ".join(item.sentence for item in vendor.contradictions if item.subject == "endpoint"))
         )
+        common |= standings.get(vendor.id, {})
         if not vendor.cells:
             writer.writerow(common)
         for cell, row in zip(vendor.cells, cells.get(vendor.id, []), strict=True):

@@ -13,10 +13,12 @@ from mailrubric.export.tables import (
     Table,
     gate_summary,
     reason,
+    robustness_words,
     shown,
     tables,
     versions_words,
 )
+from mailrubric.scoring.decision import RobustRanking
 from mailrubric.scoring.evaluation import Cell, Evaluation, VendorScore
 
 # Enough inside a line, where all our text from outside stands; more backslashes would make the source hard to read.
@@ -27,9 +29,9 @@ _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SAFE_URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[^\s<>|\\`\"'\x00-\x20\x7f-\U0010ffff]*)?")
 
 
-def write_markdown(evaluation: Evaluation) -> bytes:
+def write_markdown(evaluation: Evaluation, sure: RobustRanking | None = None) -> bytes:
     """The whole scorecard; ends in one newline."""
-    return ("\n".join(_lines(evaluation)).rstrip("\n") + "\n").encode()
+    return ("\n".join(_lines(evaluation, sure)).rstrip("\n") + "\n").encode()
 
 
 def escape(text: str) -> str:
@@ -48,8 +50,8 @@ def link(text: str) -> str:
     return f"<{text}>" if _SAFE_URL.fullmatch(text) else escape(text)
 
 
-def _lines(evaluation: Evaluation) -> Iterator[str]:
-    sheet = tables(evaluation)
+def _lines(evaluation: Evaluation, sure: RobustRanking | None) -> Iterator[str]:
+    sheet = tables(evaluation, sure)
     yield "# Email platform scorecard"
     yield ""
     yield from (f"- {name}: {_code(str(setting))}" for name, setting in sheet.rules.rows)
@@ -86,6 +88,13 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
             ),
             right=range(1, len(titles) + 1),
         )
+        yield ""
+    if sure is not None:
+        yield "## How sure the ranking is"
+        yield ""
+        yield escape(robustness_words(sure))
+        yield ""
+        yield from _plain(sheet.robustness, leave_out=("vendor",))
         yield ""
     yield "## Contradictions between claim and measurement"
     yield ""

@@ -13,6 +13,7 @@ from typing import Literal
 from mailrubric.causes import explain
 from mailrubric.display import NOT_APPLICABLE, UNKNOWN, one_line, tenths, value_words
 from mailrubric.evidence.observation import Observation, ObservedValue
+from mailrubric.scoring.decision import RobustRanking
 from mailrubric.scoring.evaluation import Cell, Evaluation, VendorScore
 
 
@@ -60,6 +61,7 @@ class Tables:
 
     rules: Table
     ranking: Table
+    robustness: Table
     gates: Table
     groups: Table
     criteria: Table
@@ -104,6 +106,17 @@ _RANKING = (
     Column("oldest", "Oldest evidence", "text", 21),
     Column("newest", "Newest evidence", "text", 21),
     Column("lab", "Lab", "text", 6),
+)
+_ROBUSTNESS = (
+    Column("rank", "Rank", "integer", 6),
+    Column("vendor", "Vendor id", "text", 18),
+    Column("name", "Vendor", "text", 24),
+    Column("win", "Wins %", "figure", 9),
+    Column("beats_next", "Beats the next %", "figure", 11),
+    Column("expected_rank", "Mean place", "figure", 9),
+    Column("likely_rank", "Most frequent place", "integer", 11),
+    Column("likely", "There in %", "figure", 9),
+    Column("dominated_by", "Nowhere better than", "text", 30),
 )
 _GATES = (
     Column("vendor", "Vendor id", "text", 18),
@@ -207,12 +220,14 @@ _RUBRIC = (
 )
 
 
-def tables(evaluation: Evaluation) -> Tables:
-    """All tables of an evaluation, vendors and criteria in its order."""
+def tables(evaluation: Evaluation, sure: RobustRanking | None = None) -> Tables:
+    """All tables of an evaluation, vendors and criteria in its order. ``sure``: how its ranking stands over many draws,
+    None when nobody has a rank."""
     vendors = evaluation.vendors
     return Tables(
         rules=Table("Rules", _RULES, tuple(_rules(evaluation))),
         ranking=Table("Ranking", _RANKING, tuple(map(_ranking_row, vendors))),
+        robustness=Table("Robustness", _ROBUSTNESS, tuple(_robustness(evaluation, sure))),
         gates=Table("Gates", _GATES, tuple(row for vendor in vendors for row in _gate_rows(vendor))),
         groups=Table("Groups", _GROUPS, tuple(row for vendor in vendors for row in _group_rows(vendor))),
         criteria=Table("Criteria", _CRITERIA, tuple(_criteria_rows(evaluation))),
@@ -222,6 +237,15 @@ def tables(evaluation: Evaluation) -> Tables:
         ),
         weights=Table("Weights", _WEIGHTS, tuple(_weights(evaluation))),
         rubric=Table("Rubric", _RUBRIC, tuple(_rubric(evaluation))),
+    )
+
+
+def robustness_words(sure: RobustRanking) -> str:
+    """How sure the ranking is, in two sentences."""
+    return (
+        f"{one_line(sure.sentence)} In each of {sure.draws:,} draws every weight is up to {100 * sure.spread:.0f} % "
+        f"off the one given, and every vendor's score is drawn from what is old, sampled or unknown about it "
+        f"(seed {sure.seed})."
     )
 
 
@@ -297,6 +321,27 @@ def _ranking_row(vendor: VendorScore) -> tuple[Entry, ...]:
         one_line(vendor.newest),
         "lab" if vendor.lab else "",
     )
+
+
+def _robustness(evaluation: Evaluation, sure: RobustRanking | None) -> Iterator[tuple[Entry, ...]]:
+    if sure is None:
+        return
+    shown = {vendor.id for vendor in evaluation.vendors}
+    for row, each in enumerate(sure.standings):
+        if each.id in shown:
+            last = row + 1 == len(sure.standings)
+            likely = max(range(len(each.ranks)), key=each.ranks.__getitem__)
+            yield (
+                each.rank,
+                each.id,
+                one_line(each.name),
+                100.0 * each.win,
+                None if last else 100.0 * sure.beats[row][row + 1],
+                each.expected_rank,
+                likely + 1,
+                100.0 * each.ranks[likely],
+                ", ".join(each.dominated_by),
+            )
 
 
 def _gate_rows(vendor: VendorScore) -> Iterator[tuple[Entry, ...]]:

@@ -15,10 +15,12 @@ from mailrubric.export.tables import (
     Table,
     gate_summary,
     reason,
+    robustness_words,
     shown,
     tables,
     versions_words,
 )
+from mailrubric.scoring.decision import RobustRanking
 from mailrubric.scoring.evaluation import Cell, CriterionInfo, Evaluation, VendorScore, VendorStatus
 
 _WEB = re.compile(r"https?://[^\s]+", re.IGNORECASE)
@@ -78,9 +80,9 @@ footer li { margin: .3rem 0; }
 _TITLE = "Email platform scorecard"
 
 
-def write_html(evaluation: Evaluation) -> bytes:
+def write_html(evaluation: Evaluation, sure: RobustRanking | None = None) -> bytes:
     """The whole page."""
-    return "\n".join(_page(evaluation)).encode()
+    return "\n".join(_page(evaluation, sure)).encode()
 
 
 def escape(text: str) -> str:
@@ -95,8 +97,8 @@ def link(text: str) -> str:
     return escape(text)
 
 
-def _page(evaluation: Evaluation) -> Iterator[str]:
-    sheet = tables(evaluation)
+def _page(evaluation: Evaluation, sure: RobustRanking | None) -> Iterator[str]:
+    sheet = tables(evaluation, sure)
     yield "<!doctype html>"
     yield '<html lang="en">'
     yield "<head>"
@@ -113,6 +115,10 @@ def _page(evaluation: Evaluation) -> Iterator[str]:
     yield from _header(evaluation)
     yield from _ranking(evaluation)
     yield from _by_group(evaluation)
+    if sure is not None:
+        yield "<h2>How sure the ranking is</h2>"
+        yield f"<p>{escape(robustness_words(sure))}</p>"
+        yield from _plain(sheet.robustness, leave_out=("vendor",))
     yield "<h2>Contradictions between claim and measurement</h2>"
     if sheet.contradictions.rows:
         yield from _plain(sheet.contradictions, leave_out=("vendor",))

@@ -17,6 +17,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from mailrubric.display import one_line
 from mailrubric.export.tables import METHOD, Column, Entry, Missing, Table, Tables, tables
+from mailrubric.scoring.decision import RobustRanking
 from mailrubric.scoring.evaluation import Evaluation
 
 _CELL_CHARACTERS = 32_767
@@ -30,7 +31,7 @@ _SCALE = {
 }  # fmt: skip
 
 
-def write_xlsx(evaluation: Evaluation) -> bytes:
+def write_xlsx(evaluation: Evaluation, sure: RobustRanking | None = None) -> bytes:
     """The workbook. Its creation date is the evaluation's ``as_of``, so the same evaluation gives the same bytes."""
     file = io.BytesIO()
     book = xlsxwriter.Workbook(
@@ -46,8 +47,9 @@ def write_xlsx(evaluation: Evaluation) -> bytes:
         }
     )
     styles = _Styles(book)
-    sheet = tables(evaluation)
+    sheet = tables(evaluation, sure)
     _write(book, styles, "Ranking", _with_groups(evaluation, sheet), frozen=3)
+    _write(book, styles, "Robustness", sheet.robustness, frozen=3)
     _write(book, styles, "Criteria", sheet.criteria, frozen=4)
     _write(book, styles, "Evidence", sheet.evidence, frozen=3)
     _write(book, styles, "Contradictions", sheet.contradictions, frozen=2)

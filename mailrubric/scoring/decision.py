@@ -57,7 +57,9 @@ class Problem:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Standing:
     """How a vendor fares over all draws. ``ranks``: probability of each place, first to last. ``central``: weight of
-    each group, in per cent, with which it typically wins; empty when it never does. ``confidence``: None likewise."""
+    each group, in per cent, with which it typically wins; empty when it never does. ``confidence``: None likewise.
+    ``dominated_by``: ids of vendors that are nowhere worse, and better at something, as far as is known and filled in:
+    no weights put this one before them."""
 
     id: str
     name: str
@@ -67,6 +69,7 @@ class Standing:
     expected_rank: float
     central: dict[str, float]
     confidence: float | None
+    dominated_by: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -230,6 +233,7 @@ def robust(
                 expected_rank=float(found.expected_rank[row]),
                 central=central,
                 confidence=None if never else float(found.confidence[row]),
+                dominated_by=_dominating(given, row),
             )
         )
     close = len(standings) > 1 and float(found.beats[0, 1]) < CLOSE_CALL
@@ -245,6 +249,16 @@ def robust(
         close_call=close,
         sentence=_robust_sentence(standings, found.beats, close),
     )
+
+
+def _dominating(given: Problem, row: int) -> tuple[str, ...]:
+    """Who is nowhere worse than the vendor in ``row`` and better at something that counts. Two are compared only where
+    the same criteria apply to both: otherwise the shares of the weights differ."""
+    counts = given.shares > 0
+    applicable, values = given.cells.applicable[:, counts], given.values[:, counts]
+    same = (applicable == applicable[row]).all(axis=1)
+    better = (values >= values[row]).all(axis=1) & (values > values[row]).any(axis=1)
+    return tuple(given.vendors[index].id for index in np.flatnonzero(same & better))
 
 
 def _percent(names: Sequence[str], shares: FloatArray) -> dict[str, float]:

@@ -112,6 +112,8 @@ def test_an_unknown_format_is_refused_with_the_list_of_those_that_exist():
 
 def test_json_holds_the_figures_in_full():
     document = json.loads(render(evaluation(), "json"))
+    sure = document.pop("robust")
+    assert [(each["id"], each["win"]) for each in sure["standings"]] == [(document["vendors"][0]["id"], 1.0)]
     assert document == scorecard(evaluation(), evidence=True)
     good = document["vendors"][0]
     assert good["low"] == 41.249999999999996
@@ -127,8 +129,8 @@ def test_the_ranking_shows_the_same_figures_in_every_format():
     document = json.loads(render(evaluation(), "json"))
     workbook = sheet_rows(render(evaluation(), "xlsx"), "Ranking")
     lines = {row["vendor"]: row for row in csv_rows(render(evaluation(), "csv"))}
-    markdown = {row[1]: row for row in markdown_rows(render(evaluation(), "md")) if len(row) == 8}
-    page = {row[1]: row for row in Page(render(evaluation(), "html")).rows if len(row) == 8}
+    markdown = {row[1]: row for row in markdown_rows(render(evaluation(), "md")) if len(row) == 8 and "–" in row[4]}
+    page = {row[1]: row for row in Page(render(evaluation(), "html")).rows if len(row) == 8 and "–" in row[4]}
     for vendor, sheet in zip(document["vendors"], workbook, strict=True):
         expected = [
             "unknown" if vendor["score"] is None else tenths(vendor["score"]),
@@ -147,6 +149,21 @@ def test_the_ranking_shows_the_same_figures_in_every_format():
         assert markdown[name.replace("&", "&amp;")][3:6] == [expected[0], f"{expected[1]}–{expected[2]}", expected[3]]
         row = page[name]
         assert [row[2], row[4], row[5]] == [expected[0], f"{expected[1]}–{expected[2]}", f"{expected[3]} %"]
+
+
+def test_how_sure_the_ranking_is_stands_in_every_format():
+    document = json.loads(render(evaluation(), "json"))
+    (ranked,) = document["robust"]["standings"]
+    (sheet,) = sheet_rows(render(evaluation(), "xlsx"), "Robustness")
+    assert (sheet["Vendor id"], figure(sheet["Wins %"]), sheet["Most frequent place"]) == (ranked["id"], "100.0", 1)
+    wins = {row["vendor"]: row["wins"] for row in csv_rows(render(evaluation(), "csv"))}
+    assert wins.pop(ranked["id"]) == "100.0"
+    assert set(wins.values()) == {""}  # who has no rank takes no part
+    for text in (render(evaluation(), "md").decode(), render(evaluation(), "html").decode()):
+        assert "How sure the ranking is" in text
+        assert "10,000 draws" in text
+    others = [vendor["id"] for vendor in document["vendors"] if vendor["id"] != ranked["id"]]
+    assert sheet_rows(render(evaluation(), "xlsx", others), "Robustness") == []
 
 
 def test_criteria_show_the_same_figures_in_every_format():
@@ -199,7 +216,7 @@ def test_numbers_stay_numbers_in_a_workbook():
 
 def test_the_workbook_is_ready_to_read():
     book = openpyxl.load_workbook(io.BytesIO(render(evaluation(), "xlsx")))
-    assert book.sheetnames == ["Ranking", "Criteria", "Evidence", "Contradictions", "Rules"]
+    assert book.sheetnames == ["Ranking", "Robustness", "Criteria", "Evidence", "Contradictions", "Rules"]
     for name in book.sheetnames[:-1]:
         assert book[name].freeze_panes is not None
         assert book[name].auto_filter.ref

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mailrubric.scoring.decision import DecisionError, compare, problem, robust, sensitive
 from mailrubric.scoring.evaluate import evaluate
@@ -131,3 +134,33 @@ def test_nobody_ranked_and_one_ranked() -> None:
     assert robust(alone, draws=10).sentence == "Ant is the only vendor with a rank."
     with pytest.raises(DecisionError, match="only vendor with a rank"):
         sensitive(alone)
+
+
+def test_who_is_nowhere_better_is_told_by_whom() -> None:
+    first, second = robust(_evaluation(CLEAR), draws=50).standings
+    assert (first.dominated_by, second.dominated_by) == ((), ("ant",))
+    assert all(each.dominated_by == () for each in robust(_evaluation(BALANCED), draws=50).standings)
+    same = {"ant": CLEAR["ant"], "bee": CLEAR["ant"]}
+    assert all(each.dominated_by == () for each in robust(_evaluation(same), draws=50).standings)
+    weightless = robust(_evaluation(BALANCED, weights={"speed": 0, "cost": 1}), draws=50).standings
+    assert [(each.id, each.dominated_by) for each in weightless] == [("bee", ()), ("ant", ("bee",))]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=2, max_size=6), st.integers(0, 2**31))
+def test_no_weights_put_a_dominated_vendor_before_the_one_that_dominates_it(
+    rows: list[tuple[int, int, int]], seed: int
+) -> None:
+    keys = ("fast", "cheap", "fair")
+    facts = {f"v{row}": {key: 25.0 * at for key, at in zip(keys, each, strict=True)} for row, each in enumerate(rows)}
+    found = robust(_evaluation(facts), draws=2)
+    drawn = np.random.default_rng(seed).dirichlet(np.ones(3), 200)
+    scores = {name: drawn @ [values[key] for key in keys] for name, values in facts.items()}
+    for each in found.standings:
+        for better in each.dominated_by:
+            assert (scores[better] >= scores[each.id] - 1e-9).all()
+        assert set(each.dominated_by) == {
+            other
+            for other, values in facts.items()
+            if values != facts[each.id] and all(values[key] >= facts[each.id][key] for key in keys)
+        }
