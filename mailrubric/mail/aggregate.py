@@ -1,0 +1,351 @@
+"""Many analysed messages summed up: shares with Wilson's interval, counts, and why there is no figure where there is
+none. Takes them one at a time, in little memory."""
+
+from __future__ import annotations
+
+import array
+import dataclasses
+import datetime
+import math
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mailrubric.evidence.observation import Observation
+from mailrubric.mail.message import AnalysedMessage
+from mailrubric.mail.metrics import METRICS
+from mailrubric.mail.received import boundary, network_of
+from probes.model import Cause
+
+Z = 1.959963984540054
+"""The normal distribution's quantile of 0.975."""
+ADDRESSES = 10_000
+"""Sending addresses that are told apart."""
+SOURCE = "mailrubric mail analyse"
+_MOST_COMMON = 20
+
+
+def wilson(yes: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share ``yes``/``n``, from 0 to 1 (J. Am. Stat. Assoc. 22, 1927, 209–212); n ≥ 1."""
+    share = yes / n
+    centre = share + Z * Z / (2 * n)
+    half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
+    low, high = (centre - half) / (1 + Z * Z / n), (centre + half) / (1 + Z * Z / n)
+    return (0.0 if yes == 0 else max(0.0, low)), (1.0 if yes == n else min(1.0, high))
+
+
+@dataclasses.dataclass(slots=True)
+class Tally:
+    """A share being counted. ``causes``: (cause, detail) of messages that it is unknown for."""
+
+    yes: int = 0
+    n: int = 0
+    causes: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
+
+    def add(self, value: bool | None, cause: tuple[str, str]) -> None:
+        """One message that the share is about."""
+        if value is None:
+            self.causes[cause] += 1
+        else:
+            self.yes += value
+            self.n += 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figure:
+    """One metric over all messages: a value or a cause. Shares in per cent, with the bounds of their 95 % interval.
+    ``unknown``: messages that it is about and of which nothing is known."""
+
+    metric: str
+    value: float | int | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    cause: str = ""
+    detail: str = ""
+    unknown: int = 0
+
+
+def _always(message: AnalysedMessage) -> bool:
+    return True
+
+
+def _bulk(message: AnalysedMessage) -> bool:
+    return message.bulk is True
+
+
+def _html(message: AnalysedMessage) -> bool:
+    return message.html is True
+
+
+def _linked(message: AnalysedMessage) -> bool:
+    return bool(message.links)
+
+
+def _last_hop(message: AnalysedMessage) -> bool | None:
+    hop = boundary(message.hops)
+    return hop.tls if hop is not None else None
+
+
+_SHARES: tuple[
+    tuple[str, str, Callable[[AnalysedMessage], bool], Callable[[AnalysedMessage], bool | None], str], ...
+] = (
+    # metric, field whose cause tells why it is unknown, which messages it is about, value, what these are called
+    ("trial.dkim_pass_share", "dkim", _always, lambda m: None if m.dkim is None else m.dkim == "pass", "messages"),
+    ("trial.dkim_aligned_share", "dkim_aligned", _always, lambda m: m.dkim_aligned, "messages"),
+    (
+        "trial.dkim_body_unsigned_share",
+        "dkim",
+        lambda m: m.dkim == "pass",
+        lambda m: any(each.result == "pass" and each.unsigned_bytes for each in m.signatures),
+        "messages with a verified signature",
+    ),
+    ("trial.spf_aligned_share", "spf_aligned", _always, lambda m: m.spf_aligned, "messages"),
+    ("trial.dmarc_aligned_share", "dmarc_aligned", _always, lambda m: m.dmarc_aligned, "messages"),
+    (
+        "trial.dmarc_stated_pass_share",
+        "dmarc",
+        _always,
+        lambda m: None if m.dmarc is None else m.dmarc == "pass",
+        "messages",
+    ),
+    ("trial.tls_last_hop_share", "sending_address", _always, _last_hop, "messages"),
+    ("trial.bulk_share", "bulk", _always, lambda m: m.bulk, "messages"),
+    ("trial.list_unsubscribe_share", "", _bulk, lambda m: m.list_unsubscribe, "bulk messages"),
+    ("trial.one_click_share", "", _bulk, lambda m: m.one_click, "bulk messages"),
+    (
+        "trial.one_click_signed_share",
+        "one_click_signed",
+        lambda m: m.bulk is True and m.one_click,
+        lambda m: m.one_click_signed,
+        "bulk messages with one-click unsubscription",
+    ),
+    ("trial.list_id_share", "", _bulk, lambda m: bool(m.list_id), "bulk messages"),
+    ("trial.feedback_id_share", "", _bulk, lambda m: bool(m.feedback_id), "bulk messages"),
+    ("trial.plain_text_share", "plain_text", _html, lambda m: m.plain_text, "messages with HTML"),
+    ("trial.https_links_share", "links", _linked, lambda m: m.https_links == m.links, "messages with web links"),
+    ("trial.tracking_pixel_share", "html", _html, lambda m: bool(m.tracking_pixels), "messages with HTML"),
+    ("trial.redirect_links_share", "links", _linked, lambda m: bool(m.redirect_links), "messages with web links"),
+)
+
+
+class Aggregate:
+    """The sum of a stream of messages: ``add`` each, then ask for ``figures``."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.first: datetime.datetime | None = None
+        self.last: datetime.datetime | None = None
+        self.tallies = {metric: Tally() for metric, *_ in _SHARES}
+        self.senders: Counter[str] = Counter()
+        self.signers: Counter[str] = Counter()
+        self.mailers: Counter[str] = Counter()
+        self.fingerprints: Counter[str] = Counter()
+        self.link_hosts: Counter[str] = Counter()
+        self.tls_versions: Counter[str] = Counter()
+        self.results: dict[str, Counter[str]] = {name: Counter() for name in ("dkim", "spf", "dmarc")}
+        self.tls_hops = self.plain_hops = self.unknown_hops = 0
+        self._domains: dict[str, set[str]] = {}
+        self._unaddressed: Counter[tuple[str, str]] = Counter()
+        self._addresses_cut = False
+        self._bits: int | None = None
+        self._bits_n = 0
+        self._sizes = array.array("Q")
+
+    def add(self, message: AnalysedMessage) -> None:
+        """One more message."""
+        self.messages += 1
+        for metric, field, applies, value, _ in _SHARES:
+            if applies(message):
+                found = value(message)
+                cause = ("", "")
+                if found is None:
+                    missing = message.cause(field)
+                    cause = (missing.cause, missing.detail) if missing else ("not_stated", "")
+                self.tallies[metric].add(found, cause)
+        when = message.arrived or message.sent
+        if when is not None:
+            self.first = when if self.first is None else min(self.first, when)
+            self.last = when if self.last is None else max(self.last, when)
+        self._count(self.senders, message.from_domain)
+        self._count(self.mailers, message.mailer)
+        for name in message.fingerprints:
+            self._count(self.fingerprints, name)
+        for host in message.link_hosts:
+            self._count(self.link_hosts, host)
+        for signature in message.signatures:
+            if signature.result == "pass":
+                self._count(self.signers, signature.domain)
+                if signature.aligned and signature.algorithm.startswith("rsa") and signature.bits is not None:
+                    self._bits = signature.bits if self._bits is None else min(self._bits, signature.bits)
+                    self._bits_n += 1
+        for method, counter in self.results.items():
+            stated = getattr(message, method)
+            if stated is not None:
+                counter[stated] += 1
+        self.tls_hops += message.tls_hops
+        self.plain_hops += message.plain_hops
+        self.unknown_hops += message.unknown_hops
+        for hop in message.hops:
+            if hop.tls and not hop.internal:
+                self.tls_versions[hop.tls_version or "version not stated"] += 1
+        self._sizes.append(message.size)
+        self._address(message)
+
+    def _count(self, counter: Counter[str], word: str) -> None:
+        """Count a word from outside; of very many different ones, only those that came first."""
+        if word and (word in counter or len(counter) < ADDRESSES):
+            counter[word] += 1
+
+    def _address(self, message: AnalysedMessage) -> None:
+        address = message.sending_address
+        if not address:
+            missing = message.cause("sending_address")
+            self._unaddressed[(missing.cause, missing.detail) if missing else ("not_stated", "")] += 1
+        elif address in self._domains or len(self._domains) < ADDRESSES:
+            domains = self._domains.setdefault(address, set())
+            if len(domains) < 100:
+                domains.add(message.from_domain)
+        else:
+            self._addresses_cut = True
+
+    # -- what came of it ----------------------------------------------------------------------------------------------
+
+    def figures(self) -> list[Figure]:
+        """Every metric of ``mailrubric.mail.metrics``, in its order."""
+        found = {metric: self._share(metric, tally) for metric, tally in self.tallies.items()}
+        hops = self.tls_hops + self.plain_hops
+        found["trial.messages_analysed"] = Figure("trial.messages_analysed", self.messages, self.messages)
+        found["trial.tls_hop_share"] = self._of(
+            "trial.tls_hop_share", self.tls_hops, hops, self.unknown_hops, "no hop says whether it was encrypted"
+        )
+        if self._bits is None:
+            why = "no verified RSA signature by the organisation in From"
+            found["trial.dkim_key_bits"] = self._without("trial.dkim_key_bits", Cause.NOT_APPLICABLE, why)
+        else:
+            found["trial.dkim_key_bits"] = Figure("trial.dkim_key_bits", self._bits, self._bits_n)
+        addressed = self.messages - sum(self._unaddressed.values())
+        unknown = self.messages - addressed
+        for metric, count in (
+            ("trial.sending_addresses", len(self._domains)),
+            ("trial.sending_networks", len({network_of(address) for address in self._domains})),
+        ):
+            if count:
+                detail = f"there are more; the first {ADDRESSES:,} were told apart" if self._addresses_cut else ""
+                found[metric] = Figure(metric, count, addressed, detail=detail, unknown=unknown)
+            else:
+                cause, detail = next(iter(self._unaddressed), (Cause.NOT_APPLICABLE.value, "no messages"))
+                found[metric] = self._without(metric, cause, detail, unknown)
+        if self._sizes:
+            middle = round(statistics.median(self._sizes))
+            found["trial.message_bytes"] = Figure("trial.message_bytes", middle, self.messages)
+        else:
+            found["trial.message_bytes"] = self._without("trial.message_bytes", Cause.NOT_APPLICABLE, "no messages")
+        return [found[metric.key] for metric in METRICS]
+
+    def _share(self, metric: str, tally: Tally) -> Figure:
+        unknown = sum(tally.causes.values())
+        what = next(words for key, *_, words in _SHARES if key == metric)
+        if not tally.n and unknown:
+            (cause, detail), _ = tally.causes.most_common(1)[0]
+            return self._without(metric, cause, detail, unknown)
+        return self._of(metric, tally.yes, tally.n, unknown, f"there are no {what}")
+
+    def _of(self, metric: str, yes: int, n: int, unknown: int, why_not: str) -> Figure:
+        if not n:
+            return self._without(metric, Cause.NOT_APPLICABLE, why_not, unknown)
+        low, high = wilson(yes, n)
+        return Figure(metric, 100 * yes / n, n, 100 * low, 100 * high, unknown=unknown)
+
+    def _without(self, metric: str, cause: str, detail: str, unknown: int = 0) -> Figure:
+        return Figure(metric, None, 0, cause=str(cause), detail=detail, unknown=unknown)
+
+    def addresses(self) -> list[tuple[str, str, int]]:
+        """(address, its network, number of domains in From seen with it) of each sending address, sorted."""
+        return sorted((address, network_of(address), len(domains)) for address, domains in self._domains.items())
+
+    def sharing(self) -> tuple[str, str]:
+        """What the addresses let one infer about sharing, as (``shared``, ``one sender`` or ``unknown``, why). An
+        inference from this mailbox alone: who else sends from an address does not show here."""
+        if not self._domains:
+            return "unknown", "no message names the address that it came from"
+        shared = sum(len(domains) > 1 for domains in self._domains.values())
+        if shared:
+            words = f"{shared} of {len(self._domains)} addresses sent for several domains in From"
+            return "shared", words
+        if len(self.senders) > 1:
+            return "one sender", "each address sent for a single domain in From; others may use it all the same"
+        return "unknown", "all messages are from one domain, so nobody else could have shown"
+
+    def observations(self, vendor: str, now: datetime.datetime) -> list[Observation]:
+        """The figures as evidence about a vendor, observed when its newest message came (never later than ``now``)."""
+        units = {metric.key: metric.unit for metric in METRICS}
+        when = min(self.last, now) if self.last is not None else now
+        return [
+            Observation(
+                vendor=vendor,
+                metric=each.metric,
+                value=each.value,
+                kind="tested",
+                source=SOURCE,
+                observed=when.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                cause=each.cause or None,
+                detail=each.detail or (f"of {each.unknown:,} more nothing is known" if each.unknown else ""),
+                unit=units[each.metric],
+                n=each.n,
+                low=each.low,
+                high=each.high,
+            )
+            for each in self.figures()
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for programs (docs/json.md)."""
+        inferred, why = self.sharing()
+        return {
+            "messages": self.messages,
+            "first": _stamp(self.first),
+            "last": _stamp(self.last),
+            "figures": [
+                {
+                    "metric": each.metric,
+                    "value": each.value,
+                    "n": each.n,
+                    "low": each.low,
+                    "high": each.high,
+                    "unknown": each.unknown,
+                    "cause": each.cause or None,
+                    "detail": each.detail,
+                }
+                for each in self.figures()
+            ],
+            "senders": _most(self.senders),
+            "signers": _most(self.signers),
+            "results": {method: dict(sorted(counter.items())) for method, counter in self.results.items()},
+            "tls_versions": _most(self.tls_versions),
+            "addresses": [
+                {"address": address, "network": network, "sender_domains": count}
+                for address, network, count in self.addresses()[:_MOST_COMMON]
+            ],
+            "sharing": {"inferred": inferred, "why": why},
+            "mailers": _most(self.mailers),
+            "fingerprints": _most(self.fingerprints),
+            "link_hosts": _most(self.link_hosts),
+        }
+
+
+def aggregate(messages: Iterable[AnalysedMessage]) -> Aggregate:
+    """The sum of these messages."""
+    total = Aggregate()
+    for message in messages:
+        total.add(message)
+    return total
+
+
+def _most(counter: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counter.items(), key=lambda each: (-each[1], each[0]))[:_MOST_COMMON])
+
+
+def _stamp(when: datetime.datetime | None) -> str | None:
+    return None if when is None else when.strftime("%Y-%m-%dT%H:%M:%SZ")

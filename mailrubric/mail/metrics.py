@@ -1,0 +1,157 @@
+"""What analysed messages give, declared as every other metric is. Shares are in per cent of the messages that each
+meaning names; messages of which nothing is known do not count."""
+
+from __future__ import annotations
+
+from probes.model import Metric
+
+METRICS: tuple[Metric, ...] = (
+    Metric("trial.messages_analysed", "integer", "Messages that were analysed.", reference="docs/messages.md"),
+    Metric(
+        "trial.dkim_pass_share",
+        "number",
+        "Share of the messages that carry at least one DKIM signature that we have verified; messages whose only "
+        "signatures could not be checked do not count.",
+        "%",
+        "RFC 6376 §6.1",
+    ),
+    Metric(
+        "trial.dkim_aligned_share",
+        "number",
+        "Share of the messages with a verified DKIM signature by the organisation in From.",
+        "%",
+        "RFC 9989 §4.4.1",
+    ),
+    Metric(
+        "trial.dkim_key_bits",
+        "integer",
+        "Size of the smallest RSA key among the verified signatures of the organisation in From; Ed25519 keys, which "
+        "are sized otherwise, do not count.",
+        "bit",
+        "RFC 8301 §3.2",
+    ),
+    Metric(
+        "trial.dkim_body_unsigned_share",
+        "number",
+        "Share of the messages with a verified signature in which a signature's l= leaves a part of the body out.",
+        "%",
+        "RFC 6376 §8.2",
+    ),
+    Metric(
+        "trial.spf_aligned_share",
+        "number",
+        "Share of the messages for which the trusted receiver states that SPF passed, by the organisation in From.",
+        "%",
+        "RFC 9989 §4.4.2",
+    ),
+    Metric(
+        "trial.dmarc_aligned_share",
+        "number",
+        "Share of the messages that DKIM (verified by us) or SPF (stated by the receiver) ties to the organisation in "
+        "From.",
+        "%",
+        "RFC 9989 §4.4",
+    ),
+    Metric(
+        "trial.dmarc_stated_pass_share",
+        "number",
+        "Share of the messages for which the trusted receiver states that DMARC passed, of those where it states a "
+        "result.",
+        "%",
+        "RFC 8601 §2.7",
+    ),
+    Metric(
+        "trial.tls_hop_share",
+        "number",
+        "Share of the hops between servers that were encrypted, by the Received fields, of those that let one know; "
+        "hops inside one house do not count. The interval takes hops for independent.",
+        "%",
+        "RFC 5321 §4.4, RFC 3848",
+    ),
+    Metric(
+        "trial.tls_last_hop_share",
+        "number",
+        "Share of the messages that came to the receiver encrypted, by the newest Received field from outside.",
+        "%",
+        "RFC 5321 §4.4, RFC 3848",
+    ),
+    Metric(
+        "trial.sending_addresses",
+        "integer",
+        "Different addresses that the messages came from to the receiver.",
+        reference="RFC 5321 §4.4",
+    ),
+    Metric(
+        "trial.sending_networks",
+        "integer",
+        "Different networks of those addresses: 24 bits of IPv4, 48 of IPv6.",
+        reference="RFC 5321 §4.4",
+    ),
+    Metric(
+        "trial.bulk_share",
+        "number",
+        "Share of the messages with signs of bulk mail, of those with signs of either.",
+        "%",
+        "docs/messages.md",
+    ),
+    Metric(
+        "trial.list_unsubscribe_share",
+        "number",
+        "Share of the bulk messages with an address to unsubscribe at.",
+        "%",
+        "RFC 2369 §3.2",
+    ),
+    Metric(
+        "trial.one_click_share",
+        "number",
+        "Share of the bulk messages that one can unsubscribe from with one click.",
+        "%",
+        "RFC 8058 §3.1",
+    ),
+    Metric(
+        "trial.one_click_signed_share",
+        "number",
+        "Share of the bulk messages with one-click unsubscription in which a verified DKIM signature covers both of "
+        "its fields.",
+        "%",
+        "RFC 8058 §4",
+    ),
+    Metric("trial.list_id_share", "number", "Share of the bulk messages with a List-Id.", "%", "RFC 2919"),
+    Metric(
+        "trial.feedback_id_share",
+        "number",
+        "Share of the bulk messages with a Feedback-ID, by which complaints are told apart.",
+        "%",
+        "Google, Feedback loop",
+    ),
+    Metric(
+        "trial.plain_text_share",
+        "number",
+        "Share of the messages with HTML that also have a plain-text part.",
+        "%",
+        "RFC 2046 §5.1.4",
+    ),
+    Metric(
+        "trial.https_links_share",
+        "number",
+        "Share of the messages with web links in which every one is https.",
+        "%",
+        "RFC 9110 §4.2.2",
+    ),
+    Metric(
+        "trial.tracking_pixel_share",
+        "number",
+        "Share of the messages with HTML that hold a remote picture nobody can see: a sign of open tracking.",
+        "%",
+        "docs/messages.md",
+    ),
+    Metric(
+        "trial.redirect_links_share",
+        "number",
+        "Share of the messages with web links in which at least one looks as if it led by way of a click counter.",
+        "%",
+        "docs/messages.md",
+    ),
+    Metric("trial.message_bytes", "integer", "Size of the median message.", "B", "RFC 5322"),
+)
+"""Every metric that ``aggregate`` gives."""
