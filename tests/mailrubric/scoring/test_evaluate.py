@@ -383,6 +383,30 @@ def test_a_better_value_never_lowers_the_score(
 
 
 @quick
+@given(values_of_vendor, raw_weights, st.integers(0, 4), st.integers(1, 30))
+def test_more_weight_moves_the_score_towards_the_criterion(
+    row: list[float | None], raw: list[int], position: int, more: int
+) -> None:
+    heavier = [weight + more * (number == position) for number, weight in enumerate(raw)]
+    (before,), (after,) = (evaluate(built([row], each), [], as_of=NOW).vendors for each in (raw, heavier))
+    value = row[position]
+    if value is None or before.score is None or after.score is None:
+        assert before.score == pytest.approx(after.score)  # what is unknown weighs nothing in the score of record
+        assert after.coverage <= before.coverage + 1e-9
+    else:
+        assert abs(after.score - value) <= abs(before.score - value) + 1e-9
+        assert after.coverage >= before.coverage - 1e-9
+
+
+@quick
+@given(st.lists(st.floats(0, 100), min_size=5, max_size=5), raw_weights)
+def test_with_everything_known_the_interval_has_no_width(row: list[float], raw: list[int]) -> None:
+    (line,) = evaluate(built([list(row)], raw), [], as_of=NOW.replace(hour=0)).vendors
+    assert line.coverage == pytest.approx(100)
+    assert line.low == pytest.approx(line.high, abs=1e-9)
+
+
+@quick
 @given(st.lists(values_of_vendor, min_size=1, max_size=3), raw_weights, st.permutations(range(5)))
 def test_the_order_of_criteria_changes_no_score(
     rows: list[list[float | None]], raw: list[int], order: list[int]
