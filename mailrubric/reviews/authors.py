@@ -7,8 +7,8 @@ import re
 import unicodedata
 
 _ANONYMOUS = re.compile(
-    r"(an? )?(anonym\w*|verified|validated|google|apple|amazon|capterra|g2|trustpilot|deleted|former|guest|unknown|private|"
-    r"not provided|n a|none|null|user|reviewer|customer|consumer|kunde|client|hidden)"
+    r"(an? )?(anonym\w*|verified|validated|google|apple|amazon|capterra|g2|trustpilot|deleted|former|guest|unknown|"
+    r"private|not provided|n a|none|null|user|reviewer|customer|consumer|kunde|client|hidden)"
     r"( (user|reviewer|customer|consumer|buyer|account|name|author|member|kunde|client))?( (in|at|from) .*)?"
 )
 
