@@ -10,7 +10,6 @@ from mailrubric.catalogue.models import Criterion
 from mailrubric.scoring.evaluation import Cell, VendorScore
 
 _LATER = {
-    "reviews": "review evidence would answer it (this version cannot record any yet)",
     "survey": "a survey would answer it",
     "trial": "a trial of one's own would answer it",
     "price": "add plans with prices to the vendor's profile",
@@ -91,6 +90,10 @@ def _way(catalogue: Catalogue, vendor: str, criterion: Criterion, cell: Cell) ->
                 support = beginning == "trial.support_"
                 command = f"mailrubric support log {vendor} --replied now" if support else command
             return (f"{doing}: {command}", command)
+    if source.reviews and not source.fact:
+        command = f"mailrubric reviews import FILE --vendor {vendor}"
+        which = "more reviews of it" if cell.cause == "too_few_reviews" else "reviews of it"
+        return (f"read in {which}: {command}", command)
     for kind, sentence in _LATER.items():
         if getattr(source, kind) and not source.fact:
             return (sentence, "")
