@@ -105,8 +105,8 @@ def zoned(
 def sunsetting(
     generator: np.random.Generator, ratio: float, *, readers: int, silent: int, weeks: int, per_week: float = 3.0
 ) -> list[AnalysedMessage]:
-    """To those who never open, after half of the time only ``ratio`` times as many messages. Each one, whoever it is, is
-    left out of one campaign in five."""
+    """To those who never open, after half of the time only ``ratio`` times as many messages. Each one, whoever it is,
+    is left out of one campaign in five."""
     found = []
     for week in range(weeks):
         for start in generator.uniform(0, WEEK, generator.poisson(per_week)):
@@ -157,8 +157,8 @@ def _poisson_above(limit: int, mean: float) -> float:
 
 
 def _corrected(r: float, n: int) -> float:
-    """What Kim and Jo's correction makes of a coefficient of variation over n gaps. It is made for chance, and takes some
-    hundredths from a clock: (0.2 − 1)/(0.2 + 1) is −0.667, this −0.697."""
+    """What Kim and Jo's correction makes of a coefficient of variation over n gaps. It is made for chance, and takes
+    some hundredths from a clock: (0.2 − 1)/(0.2 + 1) is −0.667, this −0.697."""
     up, down = math.sqrt(n + 1), math.sqrt(n - 1)
     return (up * r - down) / ((up - 2) * r + down)
 

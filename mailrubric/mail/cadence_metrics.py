@@ -127,6 +127,40 @@ SOURCE = "mailrubric mail cadence"
 UNASKED = "not_told"
 """Cause of figures that take a word from people which was not said: nobody tried, so nothing is kept."""
 
+PRACTICE = frozenset(
+    {
+        "trial.messages_per_week",
+        "trial.messages_per_week_p90",
+        "trial.overfed_weeks_share",
+        "trial.same_day_share",
+        "trial.burstiness",
+        "trial.waking_hours_share",
+        "trial.working_hours_share",
+        "trial.zone_following_share",
+        "trial.never_opened_share",
+        "trial.sunset_ratio",
+    }
+)
+"""How a sender writes: evidence about a platform only where several of its customers were looked at. The others are
+what the platform itself does, which one customer's mail shows."""
+
+
+def of_customers(found: Cadence) -> dict[str, Estimate]:
+    """The figures as evidence about the platform behind the mail."""
+    from mailrubric.mail.cadence import Estimate
+    from mailrubric.mail.intervals import SAMPLE
+
+    if found.senders >= SAMPLE:
+        return found.estimates
+    customers = "1 customer tells" if found.senders == 1 else f"{found.senders} customers tell"
+    why = f"{customers} how they write, not how those of a platform do; it takes {SAMPLE}"
+    return {
+        key: Estimate(None, n=each.n, counted=each.counted, cause="too_few", detail=why)
+        if key in PRACTICE and not each.cause
+        else each
+        for key, each in found.estimates.items()
+    }
+
 
 def observations(found: Cadence, vendor: str, observed: str) -> list[Observation]:
     """What was found, as evidence about a vendor. ``observed``: when it was read, which counts where there is no mail;
@@ -148,7 +182,7 @@ def observations(found: Cadence, vendor: str, observed: str) -> list[Observation
             low=each.low,
             high=each.high,
         )
-        for key, each in found.estimates.items()
+        for key, each in of_customers(found).items()
         if each.cause != UNASKED
     ]
 

@@ -297,7 +297,10 @@ def test_a_sender_who_sunsets_is_told_from_one_who_does_not() -> None:
     assert ratio.value < 0.4
     assert found.estimates["trial.sunset_policy"].value is True
     same = cadence(sunsetting(generator(), 1.0, readers=4, silent=4, weeks=26))
-    assert same.estimates["trial.sunset_ratio"].value == pytest.approx(1)
+    unchanged = same.estimates["trial.sunset_ratio"]
+    assert unchanged.low is not None
+    assert unchanged.high is not None
+    assert 0.6 < unchanged.low < 1 < unchanged.high < 1.7
     assert same.estimates["trial.sunset_policy"].cause == "not_tried"
     tried = Known(tried={"sunset": 1.0})
     assert figure(sunsetting(generator(), 1.0, readers=4, silent=4, weeks=26), "sunset_policy", tried).value is False
@@ -436,6 +439,25 @@ def test_every_figure_is_declared_and_of_its_type() -> None:
     assert {each.metric for each in observed} == {
         key for key, each in found.estimates.items() if each.cause != "not_told"
     }
+
+
+def test_one_customers_habits_are_no_evidence_about_the_platform() -> None:
+    def of(customers: int) -> dict[str, tuple[object, str | None]]:
+        messages = [
+            dataclasses.replace(each, from_domain=f"customer{index}.example")
+            for index in range(customers)
+            for each in daily(40, 9)
+        ]
+        found = cadence(messages, Known(Recipient(zone="UTC"), tried={"frequency-cap": 7.0}))
+        observed = cadence_metrics.observations(found, "acme", "2027-01-01T00:00:00Z")
+        return {each.metric: (each.value, each.cause) for each in observed}
+
+    assert of(1)["trial.waking_hours_share"] == (None, "too_few")
+    assert of(5)["trial.messages_per_week"] == (None, "too_few")
+    # What the platform itself does shows in the mail of one.
+    assert of(1)["trial.frequency_capping"] == (True, None)
+    assert of(6)["trial.waking_hours_share"] == (100, None)
+    assert of(6)["trial.messages_per_week"] == (7, None)
 
 
 def test_several_senders_are_several_subscriptions() -> None:
