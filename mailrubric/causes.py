@@ -181,6 +181,10 @@ _SCORING: dict[str, Explanation] = {
 }
 
 _MESSAGES: dict[str, Explanation] = {
+    "offline": Explanation(
+        "This run was told to ask nothing of the network.",
+        "Run it again without --offline.",
+    ),
     "key_missing": Explanation(
         "DNS has no usable key for this DKIM signature any more, so it can't be checked.",
         "Analyse messages while they are new: senders change their keys and take the old ones away.",

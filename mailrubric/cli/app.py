@@ -12,6 +12,7 @@ from mailrubric.cli import (
     export,
     frozen,
     lab,
+    mail,
     metrics,
     new,
     people,
@@ -71,6 +72,7 @@ app.add_typer(reviews.app, name="reviews")
 app.add_typer(survey.app, name="survey")
 app.add_typer(trial.app, name="trial")
 app.add_typer(support.app, name="support")
+app.add_typer(mail.app, name="mail")
 app.command("changes")(changes.changes)
 app.command("send")(send.send)
 app.command("export")(export.export)

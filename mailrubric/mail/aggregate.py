@@ -22,6 +22,8 @@ Z = 1.959963984540054
 """The normal distribution's quantile of 0.975."""
 ADDRESSES = 10_000
 """Sending addresses that are told apart."""
+MOST_UNKNOWN = 0.1
+"""Of what a share is about, no more than this part may be unknown: otherwise the rest says too little about all."""
 SOURCE = "mailrubric mail analyse"
 _MOST_COMMON = 20
 
@@ -33,6 +35,12 @@ def wilson(yes: int, n: int) -> tuple[float, float]:
     half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
     low, high = (centre - half) / (1 + Z * Z / n), (centre + half) / (1 + Z * Z / n)
     return (0.0 if yes == 0 else max(0.0, low)), (1.0 if yes == n else min(1.0, high))
+
+
+def bounds(yes: int, n: int, unknown: int) -> tuple[float, float]:
+    """The same where ``unknown`` more are not known: it covers whatever they are, since what is not known is seldom
+    like the rest (a signature is unknown, its absence is not)."""
+    return wilson(yes, n + unknown)[0], wilson(yes + unknown, n + unknown)[1]
 
 
 @dataclasses.dataclass(slots=True)
@@ -217,9 +225,13 @@ class Aggregate:
         found = {metric: self._share(metric, tally) for metric, tally in self.tallies.items()}
         hops = self.tls_hops + self.plain_hops
         found["trial.messages_analysed"] = Figure("trial.messages_analysed", self.messages, self.messages)
-        found["trial.tls_hop_share"] = self._of(
-            "trial.tls_hop_share", self.tls_hops, hops, self.unknown_hops, "no hop says whether it was encrypted"
-        )
+        if self.unknown_hops > MOST_UNKNOWN * (hops + self.unknown_hops):
+            why = f"{self.unknown_hops:,} of {hops + self.unknown_hops:,} hops do not say whether they were encrypted"
+            found["trial.tls_hop_share"] = self._without("trial.tls_hop_share", "not_stated", why, self.unknown_hops)
+        else:
+            found["trial.tls_hop_share"] = self._of(
+                "trial.tls_hop_share", self.tls_hops, hops, self.unknown_hops, "no hop came from outside"
+            )
         if self._bits is None:
             why = "no verified RSA signature by the organisation in From"
             found["trial.dkim_key_bits"] = self._without("trial.dkim_key_bits", Cause.NOT_APPLICABLE, why)
@@ -247,15 +259,15 @@ class Aggregate:
     def _share(self, metric: str, tally: Tally) -> Figure:
         unknown = sum(tally.causes.values())
         what = next(words for key, *_, words in _SHARES if key == metric)
-        if not tally.n and unknown:
+        if unknown > MOST_UNKNOWN * (tally.n + unknown):
             (cause, detail), _ = tally.causes.most_common(1)[0]
-            return self._without(metric, cause, detail, unknown)
+            return self._without(metric, cause, f"unknown for {unknown:,} of {tally.n + unknown:,}: {detail}", unknown)
         return self._of(metric, tally.yes, tally.n, unknown, f"there are no {what}")
 
     def _of(self, metric: str, yes: int, n: int, unknown: int, why_not: str) -> Figure:
         if not n:
             return self._without(metric, Cause.NOT_APPLICABLE, why_not, unknown)
-        low, high = wilson(yes, n)
+        low, high = bounds(yes, n, unknown)
         return Figure(metric, 100 * yes / n, n, 100 * low, 100 * high, unknown=unknown)
 
     def _without(self, metric: str, cause: str, detail: str, unknown: int = 0) -> Figure:

@@ -19,7 +19,7 @@ from pathlib import Path
 from mailrubric.mail import campaigns, content, dkim, fields, listing, reading, received, results
 from mailrubric.mail.fields import Fields
 from mailrubric.mail.message import AnalysedMessage, Missing, Result, Signature
-from mailrubric.mail.names import Names, Text, shared_labels
+from mailrubric.mail.names import OFFLINE, Names, Text, shared_labels
 from mailrubric.mail.reading import Place, Raw, Skipped
 from probes.model import Cause
 from probes.network import Options
@@ -168,8 +168,9 @@ def analyse_message(
     return align(dataclasses.replace(record, causes=tuple(missing)), aligned_at_sight)
 
 
-def align(record: AnalysedMessage, aligned: Aligned) -> AnalysedMessage:
-    """The record with everything about alignment. ``aligned``: whether two domains are of one organisation."""
+def align(record: AnalysedMessage, aligned: Aligned, *, offline: bool = True) -> AnalysedMessage:
+    """The record with everything about alignment. ``aligned``: whether two domains are of one organisation;
+    ``offline``: it asks no DNS."""
     kept = [each for each in record.causes if each.field not in ("dkim_aligned", "spf_aligned", "dmarc_aligned")]
     known: dict[str, bool | None] = {}
 
@@ -184,7 +185,9 @@ def align(record: AnalysedMessage, aligned: Aligned) -> AnalysedMessage:
         )
         for each in record.signatures
     )
-    undecided = (Cause.NOT_PERMITTED.value, "the organisational domain is in DNS, which was not asked or did not say")
+    undecided = (OFFLINE, "DNS was not asked which organisation the names are of")
+    if not offline:
+        undecided = (Cause.DNS_SERVFAIL.value, "DNS did not say which organisation the names are of")
     nobody = (Cause.NOT_APPLICABLE.value, "From names no single domain")
 
     dkim_aligned: bool | None = None
@@ -453,7 +456,7 @@ class Analysis:
                 self._skip(outcome)
                 continue
             self.read += 1
-            yield align(outcome, names.aligned) if not names.offline and undecided(outcome) else outcome
+            yield align(outcome, names.aligned, offline=False) if not names.offline and undecided(outcome) else outcome
 
     def _skip(self, skipped: Skipped) -> None:
         if skipped.reason == NOT_CHOSEN:

@@ -1,5 +1,6 @@
 """What analysed messages give, declared as every other metric is. Shares are in per cent of the messages that each
-meaning names; messages of which nothing is known do not count."""
+meaning names; their intervals cover whatever the messages are of which nothing is known, and where these are more than
+one in ten, there is no value."""
 
 from __future__ import annotations
 
@@ -10,8 +11,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "trial.dkim_pass_share",
         "number",
-        "Share of the messages that carry at least one DKIM signature that we have verified; messages whose only "
-        "signatures could not be checked do not count.",
+        "Share of the messages that carry at least one DKIM signature that we have verified.",
         "%",
         "RFC 6376 §6.1",
     ),

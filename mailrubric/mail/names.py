@@ -1,7 +1,7 @@
 """What is asked of DNS about messages: DKIM keys and the organisations that names belong to.
 
 Everything goes through ``probes.network.Network``; nothing else here opens a socket. Offline, nothing is asked, and
-every answer is missing with the cause ``not_permitted``. Each name is asked once; a name that fails stays missing for
+every answer is missing with the cause ``offline``. Each name is asked once; a name that fails stays missing for
 this run, so that one dead name server does not cost its time for every message.
 """
 
@@ -20,7 +20,8 @@ from probes.network import Network, Options, Surroundings
 QUESTIONS = 20_000
 """How many names are asked in one run."""
 AT_ONCE = 32
-OFFLINE = "DNS was not asked: this run is offline"
+OFFLINE = "offline"
+"""The cause of what only the network could tell, in a run that was told to ask nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Names:
         names = dict.fromkeys(wanted)
         new = [name for name in names if name not in self._texts]
         if new and self._options is None:
-            self._texts.update((name, Text(cause=Cause.NOT_PERMITTED, detail=OFFLINE)) for name in new)
+            self._texts.update((name, Text(cause=OFFLINE, detail="DNS was not asked")) for name in new)
         elif new:
             self._runner.run(self._ask(new))
         return {name: self._texts[name] for name in names}
@@ -114,10 +115,6 @@ class Names:
             return False
         mine, theirs = self.organisation(one), self.organisation(other)
         return None if mine is None or theirs is None else mine == theirs
-
-    def run(self, options: Options) -> asyncio.Runner:
-        """The loop of this run, for a mailbox that is read over the network. ``options``: of that reading."""
-        return self._runner
 
 
 def shared_labels(one: str, other: str) -> int:

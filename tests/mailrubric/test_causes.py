@@ -15,6 +15,7 @@ def test_every_cause_of_a_probe_and_of_scoring_is_explained():
         "unscored",
         "unfinished",
         "incomplete_answers",
+        "offline",
         "key_missing",
         "key_revoked",
         "key_unusable",

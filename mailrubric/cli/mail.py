@@ -1,0 +1,24 @@
+"""``mailrubric mail``: what real messages show of the platform that sent them."""
+
+from __future__ import annotations
+
+import typer
+
+from mailrubric.cli import mail_analyse, mail_cadence
+
+app = typer.Typer(
+    help="Analyse real messages: one by one, and over weeks.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _mail() -> None:
+    # A callback keeps the name of a command in the call even if the group had one command only.
+    pass
+
+
+app.command("analyse")(mail_analyse.analyse)
+app.command("cadence")(mail_cadence.cadence)

@@ -1,0 +1,273 @@
+"""Messages of an IMAP folder, read without changing anything: EXAMINE, FETCH with PEEK (RFC 9051 §6.3.3, §6.4.5).
+
+The folder comes in pieces, so that one of any size passes through in bounded memory; a session that breaks off is taken
+up where it was. The password or token comes from the environment, and only over TLS with a verified certificate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import dataclasses
+import datetime
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from urllib.parse import unquote, urlsplit
+
+from mailrubric.mail import fields, reading
+from mailrubric.mail.reading import Place
+from probes import addresses
+from probes.authentication import Redactor
+from probes.model import DEFAULT_PORTS, Cause, Endpoint, TLSMode, Unmeasured
+from probes.network import Limits, Network, Options
+from probes.replies import printable, quoted
+from probes.seed_mailbox import Parsed, Reader, Watch, parse
+from probes.send import Login
+from probes.verified_tls import surroundings_for_secrets
+
+GROUP = 200
+"""Messages whose sizes and flags are asked for at once."""
+GROUP_BYTES = 4 * 1024 * 1024
+"""Messages are fetched together up to this size."""
+SESSIONS = 4
+"""How often a session that broke off is taken up again, and the first one."""
+SECONDS = 4 * 3600.0
+"""For the whole folder, where nobody says otherwise."""
+LIST_BYTES = 8 * 1024 * 1024
+"""The list of a folder's unique identifiers comes in one line: about a million of them fit."""
+_ANSWER_BYTES = 4 * GROUP_BYTES
+_BROKEN = frozenset({Cause.CONNECTION_RESET, Cause.CONNECTION_TIMEOUT})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of a mailbox. ``name``: as people write it."""
+
+    endpoint: Endpoint
+    user: str
+    name: str
+
+
+def parse_url(url: str) -> Folder:
+    """``imaps://user@host[:993]/INBOX`` or ``imap://user@host[:143]/INBOX`` with STARTTLS (RFC 5092); an @ within the
+    user's name is written %40. ``ValueError`` with a sentence for people."""
+    shown = quoted(re.sub(r"(://[^/@]*):[^/]*@", r"\1:…@", url), 200)
+    try:
+        parts = urlsplit(url.strip())
+        port, host = parts.port, parts.hostname
+    except ValueError as error:
+        raise ValueError(f"{shown}: {error}") from None
+    if parts.scheme.lower() not in ("imap", "imaps"):
+        raise ValueError(f"{shown} begins with neither imaps:// nor imap://")
+    if parts.password is not None:
+        raise ValueError("a password has no place in an address, where others see it: put it into the environment")
+    if not parts.username:
+        raise ValueError(f"{shown} names no user: imaps://user@host/INBOX (an @ in the name is written %40)")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{shown}: nothing may follow the folder")
+    tls: TLSMode = "implicit" if parts.scheme.lower() == "imaps" else "starttls"
+    found = addresses.literal(host or "")
+    name = str(found) if found is not None else addresses.host_name(host or "")
+    folder = unquote(parts.path).strip("/") or "INBOX"
+    user = unquote(parts.username)
+    if any(not each.isprintable() for each in folder + user) or len(folder) > 500 or len(user) > 255:
+        raise ValueError(f"{shown}: neither the user nor the folder may hold control characters or be that long")
+    return Folder(Endpoint("imap", host=name, port=port or DEFAULT_PORTS["imap", tls], tls=tls), user, folder)
+
+
+def limits_for_folder(limits: Limits, seconds: float) -> Limits:
+    """The caps of a session that reads a whole folder."""
+    return dataclasses.replace(
+        limits,
+        deadline=seconds,
+        deadline_own_server=seconds,
+        read_timeout=max(limits.read_timeout, 60.0),
+        reply_lines=20_000,
+        reply_bytes=_ANSWER_BYTES + 2 * reading.MESSAGE_BYTES,
+        line_bytes=LIST_BYTES,
+    )
+
+
+def messages(folder: Folder, login: Login, options: Options, seconds: float = SECONDS) -> Iterator[Place]:
+    """The folder's messages, oldest number first, as places that hold them. Raises ``Unmeasured`` when it cannot be
+    read, or not to the end; what came before is sound. Runs an event loop of its own."""
+    options = dataclasses.replace(options, limits=limits_for_folder(options.limits, seconds))
+    with asyncio.Runner() as runner:
+        stream = _stream(folder, login, options)
+
+        async def following() -> list[Place] | None:
+            return await anext(stream, None)
+
+        try:
+            while (group := runner.run(following())) is not None:
+                yield from group
+        finally:
+            runner.run(stream.aclose())
+
+
+async def _stream(folder: Folder, login: Login, options: Options) -> AsyncGenerator[list[Place], None]:
+    redactor = Redactor()
+    redactor.hide(login.credentials.secret.reveal())
+    surroundings = surroundings_for_secrets(options)
+    network = Network(folder.endpoint, options, surroundings)
+    done = 0
+    validity = b""
+    attempts = SESSIONS
+    try:
+        while True:
+            attempts -= 1
+            try:
+                connection = await network.dial(folder.endpoint.host, folder.endpoint.port)
+                async with connection:
+                    reader = _FolderReader(connection, network, redactor)
+                    await reader.open(folder.endpoint, login, Watch())
+                    validity = await reader.examine(folder.name, validity)
+                    async for place_group, last in reader.read(folder, done):
+                        done = last
+                        attempts = SESSIONS
+                        yield place_group
+                    with contextlib.suppress(Unmeasured):  # everything is here already
+                        await reader.leave()
+                    return
+            except Unmeasured as problem:
+                if problem.cause not in _BROKEN or not attempts or not done:
+                    raise redactor.problem(problem) from None
+    finally:
+        await network.close()
+        await surroundings.close()
+
+
+class _FolderReader(Reader):
+    """Reads one folder from a unique identifier on."""
+
+    async def examine(self, name: str, validity: bytes) -> bytes:
+        """Open the folder for reading only. ``validity``: the UIDVALIDITY of before, "" for the first time; gives the
+        present one. Another one means that the numbers have changed, and the folder can't be gone on with."""
+        lines = await self._ok(f"EXAMINE {quoted_folder(name)}")
+        found = b""
+        for line in lines:
+            if match := re.search(rb"\[UIDVALIDITY (\d{1,10})\]", line, re.IGNORECASE):
+                found = match[1]
+        if validity and found != validity:
+            raise Unmeasured(Cause.PROTOCOL_ERROR, "the folder was made anew while we read it")
+        return found or b"0"
+
+    async def read(self, folder: Folder, done: int) -> AsyncIterator[tuple[list[Place], int]]:
+        """Groups of messages with unique identifiers above ``done``, each with the last identifier that it covers."""
+        numbers = [number for number in await self._numbers(done) if number > done]
+        for start in range(0, len(numbers), GROUP):
+            group = numbers[start : start + GROUP]
+            facts = await self._facts(group)
+            ready: list[int] = []
+            size = 0
+            for number in group:
+                fact = facts.get(number)
+                if fact is None:  # it was deleted in the meantime
+                    continue
+                if ready and size + fact.size > GROUP_BYTES:
+                    yield await self._fetch(folder, ready, facts), ready[-1]
+                    ready, size = [], 0
+                ready.append(number)
+                size += min(fact.size, fields.HEADER_BYTES) if fact.size > reading.MESSAGE_BYTES else fact.size
+            if ready:
+                yield await self._fetch(folder, ready, facts), ready[-1]
+
+    async def _numbers(self, done: int) -> list[int]:
+        """The unique identifiers above ``done``, ascending."""
+        found: set[int] = set()
+        for line in await self._ok(f"UID SEARCH UID {done + 1}:*"):
+            words = line.split()
+            if words and words[0].upper() == b"SEARCH":
+                found |= {int(word) for word in words[1:] if re.fullmatch(rb"[0-9]{1,10}", word)}
+        return sorted(found)
+
+    async def _facts(self, numbers: Sequence[int]) -> dict[int, _Fact]:
+        found: dict[int, _Fact] = {}
+        wanted = set(numbers)
+        for items in await self._items(numbers, "UID FLAGS INTERNALDATE RFC822.SIZE"):
+            number, size, flags = items.get(b"UID"), items.get(b"RFC822.SIZE"), items.get(b"FLAGS")
+            if not (isinstance(number, bytes) and number.isdigit() and isinstance(size, bytes) and size.isdigit()):
+                continue
+            words = flags if isinstance(flags, list) else []
+            seen = any(isinstance(each, bytes) and each.lower() == b"\\seen" for each in words)
+            if int(number) in wanted:
+                found[int(number)] = _Fact(int(size), seen, items.get(b"INTERNALDATE"))
+        return found
+
+    async def _fetch(self, folder: Folder, numbers: Sequence[int], facts: dict[int, _Fact]) -> list[Place]:
+        large = [number for number in numbers if facts[number].size > reading.MESSAGE_BYTES]
+        texts: dict[int, bytes] = {}
+        for group, most in (
+            ([number for number in numbers if number not in large], reading.MESSAGE_BYTES),
+            (large, fields.HEADER_BYTES + 4),
+        ):
+            if not group:
+                continue
+            for items in await self._items(group, f"UID BODY.PEEK[]<0.{most}>"):
+                number = items.get(b"UID")
+                text = next((value for name, value in items.items() if name.startswith(b"BODY[]")), None)
+                if isinstance(number, bytes) and number.isdigit() and isinstance(text, bytes):
+                    texts[int(number)] = text
+        return [
+            Place(
+                f"{printable(folder.name, 200)} {number}",
+                "memory",
+                seen=facts[number].seen,
+                arrived=_date(facts[number].date),
+                data=texts[number],
+                whole=facts[number].size if number in large else len(texts[number]),
+            )
+            for number in numbers
+            if number in texts
+        ]
+
+    async def _items(self, numbers: Sequence[int], what: str) -> list[dict[bytes, Parsed]]:
+        found = []
+        for line in await self._ok(f"UID FETCH {ranges(numbers)} ({what})"):
+            match = re.match(rb"[0-9]{1,10} FETCH (?=\()", line, re.IGNORECASE)
+            if match is None:
+                continue
+            parsed = parse(line[match.end() :])
+            items = parsed[0] if parsed and isinstance(parsed[0], list) else []
+            found.append(
+                {
+                    name.upper(): value
+                    for name, value in zip(items[::2], items[1::2], strict=False)
+                    if isinstance(name, bytes)
+                }
+            )
+        return found
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Fact:
+    size: int
+    seen: bool
+    date: Parsed | None
+
+
+def _date(value: Parsed | None) -> datetime.datetime | None:
+    """INTERNALDATE (RFC 9051 §2.3.3), such as ``17-Jul-2026 02:44:25 -0700``."""
+    return fields.date(value.decode("ascii", "replace").replace("-", " ", 2))[0] if isinstance(value, bytes) else None
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """A sequence set (RFC 9051 §9): 1, 2, 3, 7 as ``1:3,7``. ``numbers`` ascend."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(f"{low}:{high}" if high > low else str(low) for low, high in parts)
+
+
+def quoted_folder(name: str) -> str:
+    """A folder's name as a quoted string, in modified UTF-7 (RFC 3501 §5.1.3)."""
+    encoded = re.sub(
+        r"[^\x20-\x7e]+",
+        lambda match: "&" + base64.b64encode(match[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-",
+        name.replace("&", "&-"),
+    )
+    return '"' + encoded.replace("\\", "\\\\").replace('"', '\\"') + '"'
