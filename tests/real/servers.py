@@ -435,9 +435,11 @@ def exim(
 
 
 @contextlib.contextmanager
-def chasquid(certificate: Certificate, *, size_megabytes: int, aliases: str = "") -> Iterator[dict[str, Service]]:
+def chasquid(
+    certificate: Certificate, *, size_megabytes: int, aliases: str = "", users: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Service]]:
     """chasquid with its three listeners: ``mx``, ``submission`` (STARTTLS), ``submissions`` (implicit TLS).
-    ``aliases``: who takes mail in the domain of its own name."""
+    ``aliases``: who takes mail in the domain of its own name; ``users``: who may log in there (name → password)."""
     program = needs.require("chasquid", "chasquid")
     host = certificate.name
     address = ADDRESSES[host]
@@ -461,6 +463,10 @@ def chasquid(certificate: Certificate, *, size_megabytes: int, aliases: str = ""
             'mail_log_path: "<stderr>"\n',
             encoding="utf-8",
         )
+        for user, password in (users or {}).items():
+            util = needs.require("chasquid-util", "chasquid")
+            command = [util, f"-C={folder}", "user-add", f"{user}@{host}", f"--password={password}"]
+            subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
         listens = [(service.address, service.port) for service in services.values()]
         with running("chasquid", [program, f"-config_dir={folder}"], listens, folder):
             yield services
