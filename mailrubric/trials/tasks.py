@@ -267,7 +267,8 @@ def refusal(before: Work | None, event: EventKind) -> str:
     if event == "pause" and state != "running":
         return "it does not run, so it cannot be paused"
     if event in ("done", "gave-up") and state not in ("running", "paused"):
-        return "it was not started" if state is None else f"it is {state} already; start it again first"
+        ended = "given up" if state == "gave-up" else state
+        return "it was not started" if state is None else f"it is {ended} already; start it again first"
     return ""
 
 
