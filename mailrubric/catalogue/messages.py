@@ -347,7 +347,7 @@ def _special(schema: Mapping[str, Any], value: Any) -> str:
     if kind == "array" and isinstance(value, list):
         least, most = schema.get("minItems", 0), schema.get("maxItems", len(value))
         if "prefixItems" in schema:
-            return f"expected a pair [value, score], got a list of {len(value)}" if len(value) != 2 else ""
+            return f"expected {_pair(schema)}, got a list of {len(value)}" if len(value) != 2 else ""
         if len(value) < least:
             return f"expected at least {least} {'entry' if least == 1 else 'entries'}, got {len(value)}"
         if len(value) > most:
@@ -384,6 +384,11 @@ def _expected(schema: Mapping[str, Any]) -> str:
     return listed(dict.fromkeys(_expected_one(option) for option in options))
 
 
+def _pair(schema: Mapping[str, Any]) -> str:
+    # The one pair whose second number is bounded is that of a value and its points.
+    return "a pair [value, score]" if "maximum" in schema["prefixItems"][1] else "a pair [low, high]"
+
+
 def _expected_one(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return "one of " + listed(map(str, schema["enum"]))
@@ -394,7 +399,7 @@ def _expected_one(schema: Mapping[str, Any]) -> str:
         return ("a whole number" if kind == "integer" else "a number") + _range(schema)
     if kind == "array":
         if "prefixItems" in schema:
-            return "a pair [value, score]"
+            return _pair(schema)
         items = schema.get("items", {})
         return "a list of texts" if items.get("type") == "string" and "enum" not in items else "a list"
     return {"boolean": "true or false", "string": "a text", "object": "keys with values"}.get(

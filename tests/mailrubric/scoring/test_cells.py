@@ -587,3 +587,108 @@ def test_the_as_of_time_is_whole_seconds_in_utc() -> None:
     made = catalogue({"group": [criterion("x")]}, [vendor("acme")])
     assert tabulate(made, [], datetime(2026, 11, 22, 12, 0, 0, 999_999)).as_of == "2026-11-22T12:00:00Z"
     assert tabulate(made, [], datetime.fromisoformat("2026-11-22T14:00:00+02:00")).as_of == "2026-11-22T12:00:00Z"
+
+
+# --- hands-on tests beside claims -------------------------------------------------------------------------------------
+
+
+def by_hand(metric: str, value: Any, **fields: Any) -> Observation:
+    return Observation("acme", f"trial.{metric}", value, "tested", "mailrubric mail cadence", FRESH, **fields)
+
+
+def one_click(**fields: Any) -> Criterion:
+    """As the shipped criterion: a share that is tested, and a claim in words."""
+    source = {
+        "trial": "one_click_share",
+        "fact": "one_click",
+        "promises": {"automatic": [90, 100], "manual": [0, 100], "none": [0, 0]},
+    }
+    return criterion("one-click", unit="%", **{"from": source, "score": {"points": [[10, 0], [90, 100]]}, **fields})
+
+
+@pytest.mark.parametrize(
+    ("said", "score", "span"), [("automatic", 100, (100, 100)), ("manual", 50, (0, 100)), ("none", 0, (0, 0))]
+)
+def test_a_claim_in_words_is_worth_what_it_promises(said: str, score: float, span: tuple[float, float]) -> None:
+    found = cell(one_click(), facts={"one_click": fact(said)})
+    assert (found.value, found.kind, found.score) == (said, "claimed", score)
+    assert bounds(found) == pytest.approx(span, abs=0.2)  # the claim is half a day old
+    assert found.contradiction is None
+
+
+def test_a_claim_that_promises_nothing_is_unscored() -> None:
+    found = cell(one_click(), facts={"one_click": fact("sometimes")})
+    assert (found.score, found.cause) == (None, "unscored")
+
+
+def test_sources_that_disagree_span_all_that_they_promise() -> None:
+    other = {"value": "none", "source": "https://other.example", "as_of": "2026-11-22"}
+    found = cell(one_click(), facts={"one_click": fact("automatic", disputed=[other])})
+    assert found.score == 100
+    assert bounds(found) == pytest.approx((0, 100), abs=0.2)
+
+
+def test_a_test_counts_before_a_claim_and_contradicts_it() -> None:
+    none_of_forty = by_hand("one_click_share", 0.0, unit="%", n=40, low=0.0, high=8.8)
+    found = cell(one_click(), [none_of_forty], facts={"one_click": fact("automatic", as_of="2026-08-13")})
+    assert (found.value, found.kind, found.score, found.n) == (0, "tested", 0, 40)
+    assert found.contradiction is not None
+    assert found.contradiction.sentence == (
+        "Profile says automatic (https://vendor.example/page, 2026-08-13), "
+        f"tested 0% (95 % interval 0% to 8.8%), n = 40 at {FRESH}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "low", "high", "wanted"),
+    [
+        ("automatic", 0.0, 89.9, True),
+        ("automatic", 0.0, 90.0, False),  # chance alone could have done it
+        ("manual", 0.0, 8.8, False),
+        ("none", 0.0, 8.8, False),
+        ("none", 0.1, 8.8, True),
+    ],
+)
+def test_only_a_whole_interval_outside_contradicts(said: str, low: float, high: float, wanted: bool) -> None:
+    seen = by_hand("one_click_share", (low + high) / 2, unit="%", n=40, low=low, high=high)
+    found = cell(one_click(), [seen], facts={"one_click": fact(said)})
+    assert (found.contradiction is not None) is wanted
+
+
+def yes_no() -> Criterion:
+    return criterion(
+        "local-time", **{"from": {"trial": "local_time", "fact": "local_time"}, "score": {"yes": 100, "no": 0}}
+    )
+
+
+@pytest.mark.parametrize(("said", "seen", "wanted"), [(True, False, True), (False, True, True), (True, True, False)])
+def test_a_tested_truth_value_contradicts_a_claimed_one(said: bool, seen: bool, wanted: bool) -> None:
+    found = cell(yes_no(), [by_hand("local_time", seen, n=12)], facts={"local_time": fact(said)})
+    assert (found.kind, found.score) == ("tested", 100 if seen else 0)
+    assert (found.contradiction is not None) is wanted
+    if found.contradiction is not None:
+        assert f"tested {'yes' if seen else 'no'}, n = 12 at" in found.contradiction.sentence
+
+
+def test_a_test_that_says_nothing_leaves_the_claim_standing() -> None:
+    silent = by_hand("local_time", None, cause="not_tried", detail="0 % of campaigns")
+    found = cell(yes_no(), [silent], facts={"local_time": fact(True)})
+    assert (found.value, found.kind, found.contradiction) == (True, "claimed", None)
+
+
+def test_a_number_within_a_tested_interval_is_not_contradicted() -> None:
+    one = criterion("speed", **{"from": {"trial": "speed", "fact": "speed"}})
+    wide = [by_hand("speed", 40.0, n=5, low=20.0, high=70.0)]
+    assert cell(one, wide, facts={"speed": fact(60)}).contradiction is None
+    narrow = [by_hand("speed", 40.0, n=500, low=38.0, high=42.0)]
+    assert cell(one, narrow, facts={"speed": fact(60)}).contradiction is not None
+    assert cell(one, [by_hand("speed", 40.0)], facts={"speed": fact(60)}).contradiction is not None
+
+
+def test_a_truth_value_may_promise_a_range_too() -> None:
+    source = {"trial": "share", "fact": "always", "promises": {"yes": [90, 100], "no": [0, 100]}}
+    one = criterion("always", unit="%", **{"from": source})
+    assert cell(one, facts={"always": fact(True)}).score == 95
+    few = [by_hand("share", 3.0, unit="%", n=30, low=1.0, high=9.0)]
+    assert cell(one, few, facts={"always": fact(True)}).contradiction is not None
+    assert cell(one, few, facts={"always": fact(False)}).contradiction is None
