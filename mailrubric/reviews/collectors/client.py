@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import email.utils
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -155,6 +156,15 @@ class Cache:
                         path.unlink()
 
 
+@functools.lru_cache(maxsize=8)
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    """The certificates that count; reading them takes longer than a request."""
+    context = httpx.create_ssl_context(trust_env=False)
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
 class Client:
     """Asks one site. Use as ``async with``.
 
@@ -185,11 +195,8 @@ class Client:
         self._addresses = addresses
         self._sleep = sleep
         self._next = 0.0
-        context = httpx.create_ssl_context(trust_env=False)
-        if ca_file is not None:
-            context.load_verify_locations(ca_file)
         self._http = httpx.AsyncClient(
-            verify=context,
+            verify=_trust(ca_file),
             trust_env=False,  # a proxy or certificates that a variable names would get round the checks below
             follow_redirects=False,
             limits=httpx.Limits(max_connections=1),
