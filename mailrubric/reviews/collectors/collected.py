@@ -109,8 +109,11 @@ def epoch(value: object) -> str:
 
 
 def plain(value: object, at_most: int = MAXIMUM_TEXT) -> str:
-    """A text from an answer, with its surrounding space and what is too much cut off; "" when it is none."""
-    return value.strip()[:at_most].rstrip() if isinstance(value, str) else ""
+    """A text from an answer, with its surrounding space and what is too much cut off; "" when it is none. Half a
+    surrogate pair, which JSON may hold and no encoding can, becomes a question mark."""
+    if not isinstance(value, str):
+        return ""
+    return value.strip()[:at_most].rstrip().encode("utf-8", "replace").decode("utf-8")
 
 
 def web_link(value: object) -> str:

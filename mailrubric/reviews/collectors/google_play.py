@@ -73,7 +73,7 @@ async def _pages(
         if not items:
             why = f"the store stopped after {harvest.seen} reviews, having announced more"
             raise NotCollected(EMPTY, why if harvest.seen else "no review: does the app have this package name?")
-        fresh = [item for item in items if harvest.new(str(item["reviewId"]))]
+        fresh = [item for item in items if harvest.new(item["reviewId"])]
         reviews = [_review(item, vendor, app, language) for item in fresh]
         for review in reviews:
             harvest.add(review)
@@ -138,7 +138,8 @@ class _Store:
                 raise strange
             item = {name: self._value(name, entry) for name in ("reviewId", "userName", "content", "score")}
             item["seconds"] = entry[5][0] if len(entry) > 5 and isinstance(entry[5], list) and entry[5] else None
-            if not isinstance(item["reviewId"], str) or not item["reviewId"]:
+            item["reviewId"] = plain(item["reviewId"], 200)
+            if not item["reviewId"]:
                 raise strange
             items.append(item)
         if isinstance(token, str) and not re.fullmatch(r"[A-Za-z0-9_=.-]{1,2000}", token):
@@ -153,7 +154,7 @@ class _Store:
 
 
 def _review(item: Mapping[str, Any], vendor: str, app: str, language: str) -> Review:
-    identifier, score = item["reviewId"][:200], item["score"]
+    identifier, score = item["reviewId"], item["score"]
     return Review(
         vendor,
         SOURCE,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ssl
+
 import pytest
 
 from mailrubric.reviews.collectors.client import Cache, Client, Limits
@@ -29,3 +31,13 @@ def client(tmp_path, waits):
         return Client(base, cache, limits, **{"allow_private": True, "sleep": waits, **more})
 
     return make
+
+
+@pytest.fixture
+def google_play_scraper():
+    """The optional package, without what it does to Python's HTTPS when it is imported."""
+    checked = ssl.create_default_context
+    pytest.importorskip("google_play_scraper")
+    ssl._create_default_https_context = checked
+    yield
+    ssl._create_default_https_context = checked

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailrubric.causes import EXPLANATIONS
@@ -77,12 +77,11 @@ def sound(got: Any) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@pytest.mark.usefixtures("google_play_scraper")
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(DOCUMENTS)
 @pytest.mark.parametrize("source", ["apple", "hacker_news", "stack_exchange", "google_play"])
 def test_any_document(source, document):
-    if source == "google_play":
-        pytest.importorskip("google_play_scraper")
     if source == "apple" and isinstance(document, list):
         document = {"feed": {"entry": document}}
     if source == "hacker_news" and isinstance(document, list):

@@ -13,12 +13,7 @@ from mailrubric.reviews.review import Review
 from tests.mailrubric.reviews.collectors.server import response, site
 from tests.mailrubric.reviews.collectors.sources import HOUR, NOW, Play
 
-
-@pytest.fixture(autouse=True)
-def _installed():
-    checked = ssl._create_default_https_context
-    pytest.importorskip("google_play_scraper")
-    ssl._create_default_https_context = checked
+pytestmark = pytest.mark.usefixtures("google_play_scraper")
 
 
 async def collect(client, store, app="com.acme.mail", **more):
