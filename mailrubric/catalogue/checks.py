@@ -38,6 +38,7 @@ from mailrubric.catalogue.models import (
     YesNoFunction,
 )
 from mailrubric.catalogue.yamlfile import Location
+from mailrubric.evidence.declared import declared
 from mailrubric.units import UnitError, convert
 from probes.model import Metric
 
@@ -67,7 +68,7 @@ class Known:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Quantity:
-    """The metric or fact a criterion looks at. ``type`` is None where it is not declared (reviews, surveys, trials)."""
+    """The metric or fact a criterion looks at. ``type`` is None where it is not declared."""
 
     name: str
     type: str | None
@@ -119,11 +120,20 @@ def _source_findings(
         yield Finding(at, "names no source; write one of probe, fact, reviews, survey, trial or price")
     if len(named) > 1:
         yield Finding(at, f"names {listed(named, 'and')}; only one of them may stand (a fact may stand beside it)")
+        named = dict([next(iter(named.items()))])  # which is meant is unknown: no more is said of the others
     for name, value in named.items():
         if not value.strip():
             yield Finding((*at, name), "must not be empty")
+        elif name == "price":
+            quantities.append(_Quantity(value, "number", "", ()))
         elif name != "probe":
-            quantities.append(_Quantity(value, "number" if name == "price" else None, "", ()))
+            metric = declared().get(f"{name}.{value}")
+            if metric is not None:
+                quantities.append(_Quantity(metric.key, metric.type, metric.unit, metric.levels))
+            else:
+                known_names = [key.partition(".")[2] for key in declared() if key.startswith(f"{name}.")]
+                what = {"reviews": "reviews do not tell", "survey": "no survey asks for", "trial": "no trial finds out"}
+                yield Finding((*at, name), f"{what[name]} {shown(value)}", hint=Hint(value, known_names))
     if source.probe:
         yield from _probe_findings(criterion, at, known, quantities)
     elif source.roles:

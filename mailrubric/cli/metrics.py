@@ -57,6 +57,8 @@ def metrics(
 
 def reference_json(catalogue: Catalogue) -> dict[str, Any]:
     """Metrics and facts for programs (docs/json.md)."""
+    from mailrubric.evidence.declared import rooms
+
     roles_of = {name: roles for name, _, roles, _ in _probes()}
     return {
         "metrics": [
@@ -71,6 +73,20 @@ def reference_json(catalogue: Catalogue) -> dict[str, Any]:
                 "reference": metric.reference,
             }
             for name, _, _, declared in _probes()
+            for metric in declared
+        ]
+        + [
+            {
+                "key": metric.key,
+                "probe": None,
+                "type": metric.type,
+                "unit": metric.unit,
+                "levels": list(metric.levels),
+                "roles": [],
+                "meaning": metric.meaning,
+                "reference": metric.reference,
+            }
+            for _, declared in rooms()
             for metric in declared
         ],
         "facts": [
@@ -90,14 +106,16 @@ def reference_json(catalogue: Catalogue) -> dict[str, Any]:
 def reference_markdown(catalogue: Catalogue) -> str:
     """``docs/metrics.md``."""
     from mailrubric.causes import EXPLANATIONS
+    from mailrubric.evidence.declared import rooms
     from mailrubric.export.markdown import escape
 
     lines = [
         "# Metrics and facts",
         "",
         "Written by `mailrubric metrics --markdown`; a test keeps it current. A **metric** is what a probe measures at",
-        "an endpoint. A **fact** is what a vendor profile states, with its source. Either has a value, or is missing",
-        "with a cause: a missing value is never “no”, “none” or 0.",
+        "an endpoint, or what reviews, surveys, trials and real messages tell. A **fact** is what a vendor profile",
+        "states, with its source. Either has a value, or is missing with a cause: a missing value is never “no”,",
+        "“none” or 0.",
         "",
         "Types: `boolean`; `integer` and `number`, in the unit given; `text`; `set` (of texts, sorted); `level` (one",
         "of the levels listed, from worst to best or oldest to newest).",
@@ -115,6 +133,15 @@ def reference_markdown(catalogue: Catalogue) -> str:
                 f"| `{metric.key}` | {_type(metric.type, metric.levels)} | {escape(metric.unit)} | {meaning} "
                 f"| {escape(metric.reference)} |"
             )
+        lines.append("")
+    for title, by_people in rooms():
+        lines += [f"### {title}", ""]
+        lines += ["| metric | type | unit | meaning | reference |", "| --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| `{metric.key}` | {_type(metric.type, metric.levels)} | {escape(metric.unit)} "
+            f"| {escape(_sentence(metric.meaning))} | {escape(metric.reference)} |"
+            for metric in by_people
+        ]
         lines.append("")
     lines += ["## Facts", ""]
     for group in (*catalogue.groups, None):
@@ -139,11 +166,20 @@ def reference_markdown(catalogue: Catalogue) -> str:
 
 
 def _show(catalogue: Catalogue) -> None:
+    from mailrubric.evidence.declared import rooms
+
     for name, title, _, declared in _probes():
         print_title(f"{title} (probe {name})")
         print_table(
             ("metric", "type", "unit", "reference", "meaning"),
             [(metric.key, metric.type, metric.unit, metric.reference, metric.meaning) for metric in declared],
+        )
+        say()
+    for title, by_people in rooms():
+        print_title(title)
+        print_table(
+            ("metric", "type", "unit", "reference", "meaning"),
+            [(metric.key, metric.type, metric.unit, metric.reference, metric.meaning) for metric in by_people],
         )
         say()
     print_title("Facts")

@@ -84,7 +84,7 @@ def only(found: list[str]) -> str:
         ("{fact: users}", "{points: [[1, 0], [9, 100]]}", "unit: users"),
         ("{reviews: rating}", "{points: [[1, 0], [5, 100]]}", ""),
         ("{survey: sus}", "{curve: {worth_90: 80, worth_50: 60}}", ""),
-        ("{trial: first_send}", "{map: {easy: 100, hard: 0}}", ""),
+        ("{trial: first_send_minutes}", "{points: [[10, 100], [60, 0]]}", "unit: h"),
         ("{price: monthly_10k}", "{points: [[1, 100], [100, 0]], scale: log}", "half_life: 90"),
         ("{fact: dedicated_ip}", "{yes: 100, no: 0}", "document_required: true"),
         ("{price: monthly_10k, fact: sla}", "{points: [[1, 100], [100, 0]]}", ""),
