@@ -52,7 +52,7 @@ ALIKE = 0.75
 ANCHOR = DAY / 2
 """Weeks are counted from half a day after the first message, so that a message sent at the same hour each day or week
 never falls on a border."""
-OPEN_CAMPAIGNS = 64
+OPEN_CAMPAIGNS = 32
 """How many of a sender's latest campaigns a subject is compared with."""
 CHANCE_OF_SILENCE = 3.0
 """Messages that would have come by the rate before: none instead has a chance of e⁻³ = 5 %."""
@@ -310,7 +310,10 @@ def subject_words(subject: str) -> frozenset[str]:
 
 def alike(one: frozenset[str], other: frozenset[str]) -> bool:
     """Whether two subjects are one campaign's, give or take a name."""
-    return bool(one) and len(one & other) >= ALIKE * len(one | other)
+    if not one or not ALIKE * len(one) <= len(other) <= len(one) / ALIKE:
+        return False
+    shared = len(one & other)
+    return shared >= ALIKE * (len(one) + len(other) - shared)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -507,13 +510,9 @@ def _burstiness_of(gaps: FloatArray) -> tuple[float, float, float]:
 
 
 def _burstiness(stream: _Stream) -> Estimate:
-    order = np.lexsort((stream.time, stream.unit))
-    unit, time = stream.unit[order], stream.time[order]
-    starts = np.flatnonzero(np.diff(unit, prepend=-1))
     found, most = [], 0
-    for place, start in enumerate(starts.tolist()):
-        end = int(starts[place + 1]) if place + 1 < len(starts) else len(unit)
-        gaps = np.diff(time[start:end])
+    for times in _apart(stream.time, stream.unit, len(stream.units)):
+        gaps = np.diff(times)
         most = max(most, len(gaps))
         if len(gaps) >= MINIMUM_GAPS and float(np.sum(gaps)) > 0.0:
             found.append(_burstiness_of(gaps))
@@ -621,16 +620,22 @@ def _never_opened(stream: _Stream, groups: IntArray, rules: Rules) -> Estimate:
     )
 
 
+def _apart(time: FloatArray, unit: IntArray, count: int) -> list[FloatArray]:
+    """The times of each unit by itself, in order."""
+    order = np.lexsort((time, unit))
+    borders = np.searchsorted(unit[order], np.arange(1, count))
+    return np.split(time[order], borders)
+
+
 def _first_mail(stream: _Stream, people: Sequence[Recipient]) -> Estimate:
     """Minutes from sign-up to the first mail of any kind: the median over recipients."""
     told = [person.signed_up is not None for person in people]
     if not any(told):
         return _missing(NOT_TOLD, "no time of sign-up is given", 0, "recipients")
-    time, unit = stream.everything
+    apart = _apart(*stream.everything, len(people))
     waits = []
-    for index, person in enumerate(people):
+    for mine, person in zip(apart, people, strict=True):
         if person.signed_up is not None:
-            mine = time[unit == index]
             after = mine[mine >= person.signed_up.timestamp()]
             if len(after):
                 waits.append((float(after[0]) - person.signed_up.timestamp()) / 60.0)
@@ -751,18 +756,17 @@ def _sunset_policy(ratio: Estimate, tried: bool) -> Estimate:
 
 def _unsubscribed(stream: _Stream, people: Sequence[Recipient], rules: Rules) -> tuple[Estimate, Estimate]:
     """(messages that came after the time to honour it, whether it was obeyed)."""
-    told = [index for index, person in enumerate(people) if person.unsubscribed is not None]
+    told = sum(person.unsubscribed is not None for person in people)
     if not told:
         missing = _missing(NOT_TOLD, "no time of unsubscription is given", 0, "recipients")
         return missing, missing
     after = 0
     expected = 0.0
     watched = 0.0
-    for index in told:
-        person = people[index]
-        assert person.unsubscribed is not None
+    for mine, person in zip(_apart(stream.time, stream.unit, len(people)), people, strict=True):
+        if person.unsubscribed is None:
+            continue
         left = person.unsubscribed.timestamp()
-        mine = stream.time[stream.unit == index]
         after += int(np.count_nonzero(mine > left + rules.grace_hours * 3600))
         seconds = max(0.0, stream.until - left - rules.grace_hours * 3600)
         watched = max(watched, seconds)
@@ -776,20 +780,20 @@ def _unsubscribed(stream: _Stream, people: Sequence[Recipient], rules: Rules) ->
     if after:
         said = f"{_count(after, 'message')} came, {days}"
         return (
-            Estimate(float(after), n=len(told), counted="recipients", detail=said),
-            Estimate(False, n=len(told), counted="recipients", detail=said),
+            Estimate(float(after), n=told, counted="recipients", detail=said),
+            Estimate(False, n=told, counted="recipients", detail=said),
         )
     if expected < CHANCE_OF_SILENCE:
         detail = (
             f"nothing came, {days}, but at the rate before only {expected:.1f} messages were to be expected; "
             f"it takes {CHANCE_OF_SILENCE:g}"
         )
-        missing = _missing(TOO_FEW, detail, len(told), "recipients")
+        missing = _missing(TOO_FEW, detail, told, "recipients")
         return missing, missing
     said = f"nothing came, {days}, where {expected:.0f} messages were to be expected"
     return (
-        Estimate(0.0, n=len(told), counted="recipients", detail=said),
-        Estimate(True, n=len(told), counted="recipients", detail=said),
+        Estimate(0.0, n=told, counted="recipients", detail=said),
+        Estimate(True, n=told, counted="recipients", detail=said),
     )
 
 
