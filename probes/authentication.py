@@ -87,7 +87,10 @@ class Credentials:
 
 
 class Redactor:
-    """Takes secrets out of texts: as they are, in Base64, as ``printable`` shows them, and cut off at the end."""
+    """Takes secrets out of texts: as they are, in Base64, as ``printable`` shows them, and cut off at the end.
+
+    A server that sends them back in a disguise of its own making cannot be helped: it knew them before.
+    """
 
     def __init__(self) -> None:
         self._hidden: tuple[str, ...] = ()
@@ -98,7 +101,7 @@ class Redactor:
         for each in secrets:
             raw = each.encode("utf-8") if isinstance(each, str) else each
             size = 4 * len(raw) + 1
-            found |= {printable(raw, size), base64.b64encode(raw).decode("ascii")}
+            found |= {raw.decode("utf-8", "replace"), printable(raw, size), base64.b64encode(raw).decode("ascii")}
             found.add(base64.urlsafe_b64encode(raw).decode("ascii").rstrip("="))
         kept = {text for text in found if len(text) >= _SHORTEST_HIDDEN}
         self._hidden = tuple(sorted(kept, key=lambda text: (-len(text), text)))

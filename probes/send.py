@@ -395,6 +395,7 @@ class _Session:
 
     async def _envelope(self, letter: Letter) -> None:
         """MAIL and RCPT."""
+        self._found.failed_at = "mail"
         reply = await self._ask("mail", _mail(letter, self._found.offered or {}))
         if not reply.positive:
             raise refused(reply, "the sender")
