@@ -29,8 +29,11 @@ def cell(run, criterion: str) -> dict:
     return next(each for each in found if each["id"] == criterion)
 
 
+@pytest.mark.slow
 def test_answers_are_added_summed_up_and_scored(run, own):
-    assert run("survey", "add", "acme", "sus", "--answers", "5,4,2,1,2,3,2,4,5,2").out.endswith("surveys.csv: 55.0 of 100\n")
+    assert run("survey", "add", "acme", "sus", "--answers", "5,4,2,1,2,3,2,4,5,2").out.endswith(
+        "surveys.csv: 55.0 of 100\n"
+    )
     run("survey", "add", "acme", "--answers", "4,2,4,2,4,2,4,2,4,2", "--date", "2024-03-04", "--comment", HOSTILE)
     run("survey", "add", "acme", "reference", "--score", 9)
     result = run("survey", "summary")
@@ -78,7 +81,9 @@ def test_the_statements_are_asked_one_by_one(run, own, monkeypatch):
     assert run("survey", "add", "acme", "sus").out.endswith("75.0 of 100\n")
 
 
-@pytest.mark.parametrize(("group", "hint"), [("survey", "survey add"), ("trial", "trial start"), ("support", "support log")])
+@pytest.mark.parametrize(
+    ("group", "hint"), [("survey", "survey add"), ("trial", "trial start"), ("support", "support log")]
+)
 def test_nothing_yet_is_exit_code_3_and_says_what_to_do(run, group, hint):
     result = run(group, "summary")
     assert result.code == 3
@@ -86,6 +91,7 @@ def test_nothing_yet_is_exit_code_3_and_says_what_to_do(run, group, hint):
     assert run(group, "summary", "--json").json["vendors"] == []
 
 
+@pytest.mark.slow
 def test_a_trial_from_start_to_score(run, own):
     run("trial", "start", "acme", "sign-up", "--at", "2024-03-04T10:00+01:00")
     run("trial", "log", "acme", "sign-up", "--done", "--at", "2024-03-04T09:06Z", "--note", HOSTILE)
@@ -138,15 +144,20 @@ def test_tasks_are_listed_and_copied_once(run, own):
     assert again.code == 1
     assert "exists already and is left as it is" in again.err
     (own / "trials" / "tasks.yaml").write_text("tasks: [{id: only-this, title: Only this}]\n")
-    assert run("trial", "tasks", "--json").json["tasks"] == [{"id": "only-this", "title": "Only this", "applies_to": []}]
+    assert run("trial", "tasks", "--json").json["tasks"] == [
+        {"id": "only-this", "title": "Only this", "applies_to": []}
+    ]
 
 
+@pytest.mark.slow
 def test_a_ticket_from_opened_to_score(run, own):
     run("support", "log", "acme", "--channel", "email", "--opened", "2024-03-04T10:00+01:00", "--note", "@sum")
     replied = run("support", "log", "acme", "--replied", "2024-03-04T12:00+01:00", "--json").json
     assert (replied["opened"], replied["new"]) == ("2024-03-04T09:00:00Z", False)
     run("support", "log", "acme", "--solved", "2024-03-05T10:00+01:00", "--helpful")
-    run("support", "log", "acme", "--channel", "chat", "--opened", "2024-03-05T09:00Z", "--replied", "2024-03-05T09:30Z")
+    run(
+        "support", "log", "acme", "--channel", "chat", "--opened", "2024-03-05T09:00Z", "--replied", "2024-03-05T09:30Z"
+    )
     result = run("support", "summary", "--hours", "Europe/Berlin mon-fri 09:00-17:00")
     assert "Median time to first reply over 2 tickets: 1.25 hours (too few for an interval)" in result.out
     assert "Working hours: Europe/Berlin mon-fri 09:00-17:00." in result.out
@@ -190,11 +201,12 @@ def test_wrong_words_about_support(run, words, said):
     assert said in result.err
 
 
+@pytest.mark.slow
 def test_a_faulty_file_stops_the_score_and_is_shown_by_validate(run, own):
     (own / "trials").mkdir()
     (own / "trials" / "support.csv").write_text("vendor,opened\nacme,then\n")
-    for words in (("score",), ("explain", "acme"), ("freeze", "-o", own / "card.json"), ("export", "-o", own / "card.csv"),
-                  ("support", "summary"), ("support", "log", "acme")):  # fmt: skip
+    for words in (("score",), ("explain", "acme"), ("freeze", "-o", own / "card.json"),
+                  ("export", "-o", own / "card.csv"), ("support", "summary"), ("support", "log", "acme")):  # fmt: skip
         result = run(*words)
         assert result.code == 1, words
         assert "support.csv:2:6: opened: expected a time such as" in result.err

@@ -103,6 +103,21 @@ def test_reviews_summary(call, tmp_path):
     check("reviews-summary", real)
 
 
+def test_survey_trial_and_support(call):
+    check("survey-add", call("survey", "add", "postmark", "sus", "--answers", "4,2,4,2,4,2,4,2,4,2", "--json").json)
+    call("survey", "add", "postmark", "reference", "--score", 9)
+    check("survey-summary", call("survey", "summary", "--json").json)
+    check("trial-tasks", call("trial", "tasks", "--json").json)
+    check("trial-log", call("trial", "start", "postmark", "sign-up", "--at", "2024-03-04T09:00Z", "--json").json)
+    check("trial-log", call("trial", "log", "postmark", "sign-up", "--done", "--note", "quick", "--json").json)
+    check("trial-summary", call("trial", "summary", "--json").json)
+    opened = ("support", "log", "postmark", "--opened", "2024-03-04T09:00Z")
+    call(*opened, "--channel", "email")
+    check("support-log", call(*opened, "--replied", "2024-03-04T10:00Z", "--helpful", "--json").json)
+    hours = ("--hours", "UTC mon-fri 09:00-17:00")
+    check("support-summary", call("support", "summary", *hours, "--json").json)
+
+
 def test_freeze_and_diff(call, probed, tmp_path):
     one, other, heavy = tmp_path / "one.json", tmp_path / "other.json", tmp_path / "heavy.yaml"
     heavy.write_text("groups: {tls: 60}\n")
@@ -167,6 +182,7 @@ def test_every_command_is_documented():
     assert set(EXAMPLES) == {
         "failure", "validate", "probe-target", "preconditions", "probe-vendors", "score", "robust", "sensitivity",
         "why", "people", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "changes", "explain",
+        "survey-add", "survey-summary", "trial-tasks", "trial-log", "trial-summary", "support-log", "support-summary",
         "export", "new", "metrics", "lab", "serve", "reviews-summary",
     }  # fmt: skip
     assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")

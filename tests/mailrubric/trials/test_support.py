@@ -94,9 +94,7 @@ def test_the_share_of_helpful_answers():
     assert (found.helpful.n, found.helpful.value) == (3, pytest.approx(66.67, abs=0.01))
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 200), st.none() | st.integers(0, 300)), min_size=1, max_size=20), st.randoms()
-)
+@given(st.lists(st.tuples(st.integers(0, 200), st.none() | st.integers(0, 300)), min_size=1, max_size=20), st.randoms())
 def test_the_order_of_tickets_means_nothing(pairs, chance):
     tickets = [ticket(reply, begin=begin) for begin, reply in pairs]
     before = support.summarise(tickets, {"acme": BERLIN}, MONDAY + hours(600))

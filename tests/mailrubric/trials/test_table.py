@@ -56,7 +56,7 @@ def test_files_as_spreadsheets_save_them(path, delimiter, line_end, mark):
 def test_a_changed_row_leaves_the_rest_alone(path):
     text = (
         "# keep me\r\nown;vendor;;date;comment;\r\n"
-        "1;acme;'=1+1;;\"old;\";\r\n# and me\r\n=2+3;bolt;x;2026-11-20;y\r\nlast;cask;;;"
+        '1;acme;\'=1+1;;"old;";\r\n# and me\r\n=2+3;bolt;x;2026-11-20;y\r\nlast;cask;;;'
     )
     found, problems = read(path, text)
     assert problems == []
@@ -137,7 +137,7 @@ def test_many_writers_lose_nothing(path):
     def write(number: int) -> None:
         for row in range(10):
             values = {"vendor": f"v{number}-{row}"}
-            table.change(path, KNOWN, ("vendor",), lambda found: table.with_row(found, KNOWN, values))
+            table.change(path, KNOWN, ("vendor",), lambda found, v=values: table.with_row(found, KNOWN, v))
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
     for thread in threads:

@@ -181,7 +181,9 @@ FILES = {
         "log:\n    # why\n    - at: 2024-02-20T09:00:00Z\n      task: export\n      event: start\n      note: |\n"
         "        two\n        lines\n\n# hours\nsupport_hours: {zone: Europe/Berlin}\nvendor: acme # x\n"
     ),
-    "a long event": "vendor: acme\nlog:\n  - {at: 2024-02-20T09:00:00Z,\n     task: export, event: start,\n     note: x}\n",
+    "a long event": (
+        "vendor: acme\nlog:\n  - {at: 2024-02-20T09:00:00Z,\n     task: export, event: start,\n     note: x}\n"
+    ),
 }
 
 
@@ -204,7 +206,8 @@ def test_a_file_grows_and_nothing_of_it_is_lost(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["vendor: acme\nlog: []\n", "{vendor: acme, log: [{at: 2024-02-20T09:00:00Z, task: export, event: start}]}\n"]
+    "text",
+    ["vendor: acme\nlog: []\n", "{vendor: acme, log: [{at: 2024-02-20T09:00:00Z, task: export, event: start}]}\n"],
 )
 def test_a_layout_that_cannot_grow_is_left_alone(tmp_path, text):
     path = tmp_path / "acme.yaml"
@@ -227,19 +230,37 @@ def test_nothing_is_added_to_a_file_with_faults(tmp_path):
         ("vendor: bolt\n", "1:9: vendor", "must be the file's name, 'acme'"),
         ("vendor: acme\nlogs: []\n", "2:1: logs", "unknown key; did you mean 'log'?"),
         ("vendor: acme\nvendor: acme\n", "2:1: vendor", "this key stands in line 1 already"),
-        ("vendor: acme\nlog:\n  - {at: 2024-02-20T09:00, task: export, event: start}\n", "3:10: log[0].at", "lacks its offset"),
-        ("vendor: acme\nlog:\n  - {at: 2024-13-20T09:00Z, task: export, event: start}\n", "3:10: log[0].at", "is no time"),
-        ("vendor: acme\nlog:\n  - {at: 2024-02-20T09:00Z, task: exprt, event: start}\n", "3:35: log[0].task",
-         "no task has the id 'exprt'; did you mean 'export'?"),
-        ("vendor: acme\nlog:\n  - {at: 2024-02-20T09:00Z, task: export, event: begin}\n", "3:50: log[0].event", "expected"),
-        ("vendor: acme\nlog:\n  - {at: 2024-02-20T09:00Z, task: export, event: done}\n", "3:50: log[0].event",
-         "it was not started"),
+        (
+            "vendor: acme\nlog:\n  - {at: 2024-02-20T09:00, task: export, event: start}\n",
+            "3:10: log[0].at",
+            "lacks its offset",
+        ),
+        (
+            "vendor: acme\nlog:\n  - {at: 2024-13-20T09:00Z, task: export, event: start}\n",
+            "3:10: log[0].at",
+            "is no time",
+        ),
+        (
+            "vendor: acme\nlog:\n  - {at: 2024-02-20T09:00Z, task: exprt, event: start}\n",
+            "3:35: log[0].task",
+            "no task has the id 'exprt'; did you mean 'export'?",
+        ),
+        (
+            "vendor: acme\nlog:\n  - {at: 2024-02-20T09:00Z, task: export, event: begin}\n",
+            "3:50: log[0].event",
+            "expected",
+        ),
+        (
+            "vendor: acme\nlog:\n  - {at: 2024-02-20T09:00Z, task: export, event: done}\n",
+            "3:50: log[0].event",
+            "it was not started",
+        ),
         ("vendor: acme\nsupport_hours: {zone: Nowhere}\n", "2:23: support_hours.zone", "is no time zone"),
         ("vendor: acme\nsupport_hours: {zone: UTC, days: always}\n", "2:34: support_hours.days", "are no days"),
         ("- a\n", "1:1: ", "expected"),
         ("vendor: [\n", "2:1: ", "is not valid YAML"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_with_its_place(tmp_path, monkeypatch, text, place, said):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "acme.yaml"
