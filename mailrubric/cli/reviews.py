@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mailrubric.cli import reviews_classify, reviews_import, reviews_summary
+from mailrubric.cli import reviews_classify, reviews_collect, reviews_import, reviews_summary
 
 app = typer.Typer(
     help="Import, collect, classify and sum up what people write about vendors.",
@@ -21,5 +21,6 @@ def _reviews() -> None:
 
 
 app.command("classify")(reviews_classify.classify)
+app.command("collect")(reviews_collect.collect)
 app.command("import")(reviews_import.import_reviews)
 app.command("summary")(reviews_summary.summary)

@@ -32,6 +32,38 @@ BASE = "https://itunes.apple.com"
 PAGES = 10
 """Pages that the feed has at most for each country."""
 
+_LANGUAGES = {
+    language: frozenset(countries.split())
+    for language, countries in {
+        "en": "us gb au ca ie nz za in sg ng ke ph",
+        "de": "de at",
+        "fr": "fr",
+        "es": "es mx ar cl co pe ec uy",
+        "pt": "pt br",
+        "it": "it",
+        "nl": "nl",
+        "sv": "se",
+        "da": "dk",
+        "nb": "no",
+        "fi": "fi",
+        "pl": "pl",
+        "cs": "cz",
+        "hu": "hu",
+        "ro": "ro",
+        "el": "gr",
+        "tr": "tr",
+        "ru": "ru",
+        "uk": "ua",
+        "ja": "jp",
+        "ko": "kr",
+        "zh": "cn tw hk",
+        "th": "th",
+        "vi": "vn",
+        "id": "id",
+    }.items()
+}
+"""The language that a store's reviews are taken to be in; the feed does not say."""
+
 _ADDRESSES = (
     "/{country}/rss/customerreviews/id={id}/sortBy=mostRecent/page={page}/json",
     "/{country}/rss/customerreviews/page={page}/id={id}/sortby=mostrecent/json",
@@ -131,6 +163,7 @@ def _review(entry: Any, vendor: str, app: str, country: str) -> Review | None:
         author=author_hash(SOURCE, plain(field(entry, "author", "name", "label"), 200)),
         url=web_link(field(entry, "link", "attributes", "href"))
         or f"https://apps.apple.com/{country}/app/id{app}?see-all=reviews",
+        language=next((language for language, countries in _LANGUAGES.items() if country in countries), "und"),
     )
 
 

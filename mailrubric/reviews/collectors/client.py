@@ -108,16 +108,19 @@ class Cache:
     """Answers on disk, so that a collection that was stopped goes on where it was, and nobody is asked twice a day.
 
     One file for each answer, written whole or not at all. A file that cannot be read is no answer. What is older than
-    ``KEPT_SECONDS`` is deleted when a cache is made.
+    ``KEPT_SECONDS`` is deleted when a cache is made. ``anew``: give nothing, only keep.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time, *, anew: bool = False) -> None:
         self.folder = folder
+        self._anew = anew
         self._clock = clock
         self._sweep()
 
     def get(self, key: str, age: float, at_most: int) -> bytes | None:
         """The answer, unless it is older than ``age`` seconds or longer than ``at_most`` bytes."""
+        if self._anew:
+            return None
         try:
             with self._path(key).open("rb") as file:
                 about = json.loads(file.readline(10_000))

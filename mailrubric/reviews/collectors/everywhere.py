@@ -38,14 +38,13 @@ class Place:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for. ``sources``: empty means all. ``limit``: reviews of each place. ``anew``: do not look into the
-    cache. The others take the place of what the profile says: ids of apps, countries of the App Store, names and
-    context for Hacker News, tags as (site, tag)."""
+    """What is asked for. ``sources``: empty means all. ``limit``: reviews of each place. The others take the place of
+    what the profile says: ids of apps, countries of the App Store, names and context for Hacker News, tags as
+    (site, tag)."""
 
     sources: Collection[str] = ()
     since: datetime | None = None
     limit: int = 1000
-    anew: bool = False
     apple: Sequence[str] = ()
     google_play: Sequence[str] = ()
     countries: Sequence[str] = ()
@@ -124,7 +123,7 @@ async def collect(
     places: Sequence[Place],
     cache: Cache | None,
     *,
-    limits: Limits = LIMITS,
+    limits: Limits | None = None,
     allow_private: bool = False,
     ca_file: str | None = None,
     bases: dict[str, str] | None = None,
@@ -135,7 +134,9 @@ async def collect(
     done: asyncio.Queue[Collected | None] = asyncio.Queue()
 
     async def read(source: str) -> None:
-        async with Client(bases[source], cache, limits, allow_private=allow_private, ca_file=ca_file) as client:
+        async with Client(
+            bases[source], cache, limits or LIMITS, allow_private=allow_private, ca_file=ca_file
+        ) as client:
             for place in places:
                 if place.source == source and place.read is not None:
                     await done.put(await place.read(client))

@@ -32,6 +32,7 @@ async def test_a_review_as_it_stands_in_the_feed(client):
             text="Text of review 3 & so on\nsecond line",
             author=author_hash("apple", "Writer3"),
             url="https://itunes.apple.com/us/review?id=93",
+            language="en",
         ),
     )
     assert got.complete
@@ -141,6 +142,12 @@ async def test_one_countrys_fault_keeps_nobody_from_the_next(client):
     got, _ = await collect(client, AppStore(range(10), "gb"), countries=("us", "gb"))
     assert (len(got.reviews), got.cause, got.complete) == (10, "empty_answer", False)
     assert got.detail.startswith("us: ")
+
+
+@pytest.mark.parametrize(("country", "language"), [("gb", "en"), ("at", "de"), ("br", "pt"), ("ch", "und")])
+async def test_the_language_is_that_of_the_store(client, country, language):
+    got, _ = await collect(client, AppStore([1], country), countries=(country,))
+    assert [review.language for review in got.reviews] == [language]
 
 
 @pytest.mark.parametrize(("app", "country"), [("com.acme", "us"), ("931/../x", "us"), ("931", "USA"), ("931", "u/")])
