@@ -116,7 +116,7 @@ def _show(name: str, found: VendorSummary, quoted: tuple[Quotation, ...]) -> Non
         )
     _discounted(found)
     for each in quoted:
-        stars = "" if each.rating is None else f", {each.rating:g} stars"
+        stars = "" if each.rating is None else f", {each.rating:g} star{'' if each.rating == 1 else 's'}"
         where = ", ".join(part for part in (each.source + stars, each.written[:10], each.url) if part)
         say(f"{each.label}, {ASPECTS.get(each.aspect, 'on the whole')}: “{each.text}” ({where})")
 

@@ -44,6 +44,13 @@ _PAGES: dict[str, tuple[str, str, str]] = {
     ),
     "weights": ("Weights", ":material/tune:", "Say what matters, by an order, by swings or two at a time"),
     "price": ("Price", ":material/payments:", "What it costs at your volume"),
+    "reviews": ("Reviews", ":material/rate_review:", "What people say, how sure that is, and reading reviews in"),
+    "messages": ("Messages", ":material/mail:", "What real mail shows, message by message and over weeks"),
+    "trials": (
+        "Trials",
+        ":material/science:",
+        "Try platforms by hand, ask people and the support, see what came of it",
+    ),
     "probe": ("Probe", ":material/radar:", "Measure what the servers really do"),
     "criteria": ("Criteria", ":material/rule:", "Browse the criteria, try one of your own"),
     "export": ("Export", ":material/download:", "Take the scorecard with you"),

@@ -502,7 +502,11 @@ def _share(
         moved, variance = tone.mixed(mix)
         if moved or variance:
             if abs(moved) >= 0.005:
-                parts.append(f"{100 * moved:+.0f} points of it for how people write at these sources, taken out")
+                much = _plural(round(100 * abs(moved)), "point")
+                how = "more" if moved > 0 else "less"
+                parts.append(
+                    f"people write {much} {how} favourably at these sources than on average, which is taken out"
+                )
             below, above = (math.hypot(reach, _Z * math.sqrt(variance)) for reach in (value - low, high - value))
             value -= moved
             low, high = value - below, value + above

@@ -199,7 +199,7 @@ def test_people_are_known_to_write_and_rate_otherwise_at_another_source() -> Non
     assert zeta.rating.own is not None
     assert zeta.rating.value > zeta.rating.own + 0.1
     assert "each source's level taken out (trustpilot -" in zeta.rating.detail
-    assert "points of it for how people write at these sources, taken out" in zeta.sentiment.detail
+    assert "points less favourably at these sources than on average, which is taken out" in zeta.sentiment.detail
     (source,) = zeta.sources
     assert source.offset is not None
     assert source.offset < -0.2
