@@ -105,8 +105,10 @@ _SHARES: tuple[
     (
         "trial.dkim_body_unsigned_share",
         "dkim",
-        lambda m: m.dkim == "pass",
-        lambda m: any(each.result == "pass" and each.unsigned_bytes for each in m.signatures),
+        lambda m: m.dkim in ("pass", None),
+        lambda m: (
+            None if m.dkim is None else any(each.result == "pass" and each.unsigned_bytes for each in m.signatures)
+        ),
         "messages with a verified signature",
     ),
     ("trial.spf_aligned_share", "spf_aligned", _always, lambda m: m.spf_aligned, "messages"),
@@ -232,7 +234,11 @@ class Aggregate:
             found["trial.tls_hop_share"] = self._of(
                 "trial.tls_hop_share", self.tls_hops, hops, self.unknown_hops, "no hop came from outside"
             )
-        if self._bits is None:
+        unchecked = self.tallies["trial.dkim_aligned_share"].causes
+        if self._bits is None and unchecked:
+            (cause, detail), count = unchecked.most_common(1)[0]
+            found["trial.dkim_key_bits"] = self._without("trial.dkim_key_bits", cause, detail, count)
+        elif self._bits is None:
             why = "no verified RSA signature by the organisation in From"
             found["trial.dkim_key_bits"] = self._without("trial.dkim_key_bits", Cause.NOT_APPLICABLE, why)
         else:
