@@ -109,17 +109,18 @@ class Arrival:
         return round(earliest, 3), round(latest, 3)
 
     def stamped_since(self, sent: datetime.datetime) -> float | None:
-        """Seconds from ``sent`` by our clock to the server's stamp by its own, so that it may be negative; None without
-        a stamp."""
+        """Seconds from ``sent`` by our clock to the server's stamp by its own, which has whole seconds, so that it may
+        be negative; None without a stamp."""
         stamp = self.received or self.internal_date
         return None if stamp is None else round((stamp - sent).total_seconds(), 3)
 
     def seconds_since(self, sent: datetime.datetime) -> float:
-        """Seconds from ``sent`` to the arrival: the server's stamp, as far as it lies between the last look without the
-        message and the first one with it, which our own clock vouches for. Without a stamp, the first sight."""
+        """Seconds from ``sent`` to the arrival: the middle of the second that the server stamped, as far as it lies
+        between the last look without the message and the first one with it, which our own clock vouches for. Without a
+        stamp, the first sight."""
         earliest, latest = self.bounds_since(sent)
         stamped = self.stamped_since(sent)
-        return latest if stamped is None else min(latest, max(earliest, stamped))
+        return latest if stamped is None else round(min(latest, max(earliest, stamped + 0.5)), 3)
 
 
 class Expectation:
@@ -253,17 +254,21 @@ class _Watching:
         async with connection:
             reader = Reader(connection, self._network, self._redactor)
             await reader.open(self._endpoint, self._login, self._found)
-            folders, self._found.unlooked = await reader.folders(self._spam_folder)
-            self._found.folders = len(folders)
+            folders = await self._folders(reader)
             await self._look(reader, folders[:1])
             self.tell(None)
             await self._rounds(reader, folders)
             await reader.leave()
 
+    async def _folders(self, reader: Reader) -> list[Folder]:
+        """The folders that there are now: a rule may make one for the very message that is looked for."""
+        folders, self._found.unlooked = await reader.folders(self._spam_folder)
+        self._found.folders = len(folders)
+        return folders
+
     async def _rounds(self, reader: Reader, folders: Sequence[Folder]) -> None:
         expectation = self._expectation
         loop = asyncio.get_running_loop()
-        near = [folder for folder in folders if folder.placement != "other"]
         while True:
             until = expectation.until
             if until is not None and not expectation.pending:
@@ -272,7 +277,13 @@ class _Watching:
             last = until is not None and loop.time() >= until
             self._found.rounds += 1
             everywhere = last or self._found.rounds % ROUNDS_BETWEEN == 0
+            steps = len(self._network.transcript)
             if expectation.pending:
+                if everywhere:
+                    folders = await self._folders(reader)
+                    if not last:
+                        del self._network.transcript[steps:]
+                near = [folder for folder in folders if folder.placement != "other"]
                 await self._look(reader, folders if everywhere else near, tell=last)
             if last:
                 self._found.complete = not self._found.unlooked
