@@ -64,7 +64,8 @@ class Server(Listening):
 @contextlib.asynccontextmanager
 async def serve(server: Server) -> AsyncIterator[Server]:
     async def connected(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(Gone, OSError, asyncio.IncompleteReadError, ssl.SSLError):
+        # ValueError: a client that gives up answers a challenge with QUIT, which is no Base64.
+        with contextlib.suppress(Gone, OSError, asyncio.IncompleteReadError, ssl.SSLError, ValueError):
             await _Connection(server, reader, writer).run()
 
     async with scripted(connected) as listening:
