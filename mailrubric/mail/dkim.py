@@ -228,7 +228,7 @@ def _verify(message: Fields, bodies: _Bodies, prepared: Prepared, text: Text | N
         if good:
             unsigned = None
             if signature.body_length is not None:
-                unsigned = max(0, len(content) - signature.body_length)
+                unsigned = max(0, len(content.rstrip(b"\r\n")) + 2 - signature.body_length)
             return dataclasses.replace(signature, result="pass", unsigned_bytes=unsigned)
         detail = "the signature does not fit the header fields, or is of another key"
         break
@@ -273,7 +273,7 @@ def _fits(message: Fields, body: bytes, relaxed: bool, prepared: Prepared, key: 
         check = _Check(key.value, SHA1() if sha1 else SHA256())  # noqa: S303 - it is the sender who chose it
         verifier.pk, verifier.keysize, verifier.ktag = check, key.bits, b"ed25519"
     tags = prepared.tags
-    if relaxed and body not in (b"", b"\r\n"):
+    if relaxed and body.strip(b"\r\n"):
         # The body is in its relaxed form but for lines at its end, and there both forms are the same (RFC 6376 §3.4.3,
         # §3.4.4): this saves dkimpy's going over it again.
         tags = {**tags, b"c": tags[b"c"].partition(b"/")[0] + b"/simple"}
