@@ -118,6 +118,20 @@ def test_survey_trial_and_support(call):
     check("support-summary", call("support", "summary", *hours, "--json").json)
 
 
+def test_reviews_collect(call, tmp_path, monkeypatch):
+    from mailrubric.reviews.collectors import everywhere
+    from tests.mailrubric.cli.test_reviews_collect import PROFILE, served
+    from tests.mailrubric.reviews.collectors.sources import AppStore
+
+    (tmp_path / "ws" / "vendors").mkdir(parents=True)
+    (tmp_path / "ws" / "mailrubric.yaml").write_text("allow_private: true\n")
+    (tmp_path / "ws" / "vendors" / "acme.yaml").write_text(PROFILE)
+    with served({"apple": AppStore([1, 2])}) as sites:
+        monkeypatch.setitem(everywhere.BASES, "apple", sites["apple"].base)
+        words = ("reviews", "collect", "acme", "--workspace", tmp_path / "ws", "--source", "apple", "--json")
+        check("reviews-collect", call(*words).json)
+
+
 def test_freeze_and_diff(call, probed, tmp_path):
     one, other, heavy = tmp_path / "one.json", tmp_path / "other.json", tmp_path / "heavy.yaml"
     heavy.write_text("groups: {tls: 60}\n")
@@ -183,7 +197,7 @@ def test_every_command_is_documented():
         "failure", "validate", "probe-target", "preconditions", "probe-vendors", "score", "robust", "sensitivity",
         "why", "people", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "changes", "explain",
         "survey-add", "survey-summary", "trial-tasks", "trial-log", "trial-summary", "support-log", "support-summary",
-        "export", "new", "metrics", "lab", "serve", "reviews-summary",
+        "export", "new", "metrics", "lab", "serve", "reviews-summary", "reviews-collect",
     }  # fmt: skip
     assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")
 
