@@ -12,7 +12,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterable
-from email.utils import mktime_tz, parsedate_tz
+from email.utils import parsedate_tz
 
 HEADER_BYTES = 256 * 1024
 """A longer header section is not read: the message is skipped and counted."""
@@ -24,6 +24,7 @@ _ADDRESSES = 100
 
 _BREAK = re.compile(rb"\r\n(?![ \t])")
 _NAME = re.compile(rb"[!-9;-~]+")
+_ZONE = re.compile(r"\d:\d\d(?::\d\d)?\s*([+-]\d{4}|[A-Za-z]+)")
 _TOKENS = re.compile(r'[^()"\\]+|\\.?|["()]', re.DOTALL)
 _ADDRESS_PIECES = re.compile(r'[^()"\\<>,;]+|\\.?|["()<>,;]', re.DOTALL)
 _PARAMETER_PIECES = re.compile(r'[^";\\]+|\\.?|[";]', re.DOTALL)
@@ -239,18 +240,15 @@ def date(text: str | None) -> tuple[datetime.datetime | None, int | None]:
         parsed = parsedate_tz(text[:200])
         if parsed is None or parsed[0] < 1970:
             return None, None
-        seconds = mktime_tz(parsed)
-        when = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    except (ValueError, TypeError, IndexError, OverflowError, OSError):  # parsedate_tz and the calendar refuse
+        # The calendar refuses the 31st of November, which arithmetic would take for the 1st of December.
+        year, month, day, hour, minute, second = parsed[:6]
+        zone = parsed[9] or 0
+        when = datetime.datetime(year, month, day, hour, minute, min(second, 59), tzinfo=datetime.UTC)
+        when -= datetime.timedelta(seconds=zone)
+    except (ValueError, TypeError, IndexError, OverflowError):  # parsedate_tz and the calendar refuse
         return None, None
-    zone = parsed[9]
-    if zone is None or abs(zone) >= 24 * 3600 or _unknown_zone(text):
-        return when, None
-    return when, zone // 60
-
-
-def _unknown_zone(text: str) -> bool:
-    return outside(text)[0].strip().endswith("-0000")
+    stated = _ZONE.search(outside(text[:200])[0])
+    return when, zone // 60 if stated is not None and stated[1] != "-0000" and abs(zone) < 86400 else None
 
 
 def parameters(text: str) -> tuple[str, dict[str, str]]:
