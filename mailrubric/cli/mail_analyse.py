@@ -115,9 +115,9 @@ def analyse(
     if vendor is not None:
         _check_vendor(workspace, vendor)
     settings = network.options(workspace, allow_private=allow_private, resolver=resolver, ca=ca)
-    remote = "://" in source
-    if remote:
-        found: Path | Iterable[Place] = _remote(source, settings, password_variable, token_variable)
+    distant = "://" in source
+    if distant:
+        found: Path | Iterable[Place] = remote(source, settings, password_variable, token_variable)
     else:
         found = Path(source)
     analysis = Analysis(
@@ -126,7 +126,7 @@ def analyse(
         settings=Settings(authserv_id or "", domain),
         processes=processes,
     )
-    single = not remote and Path(source).is_file() and not _is_mbox(Path(source))
+    single = not distant and Path(source).is_file() and not _is_mbox(Path(source))
     total = Aggregate()
     kept: list[AnalysedMessage] = []
     problem = _read(analysis, total, kept if single or (each and json) else None, _line if each and not json else None)
@@ -177,7 +177,8 @@ def _store(workspace: Path | None, vendor: str, total: Aggregate) -> int:
     return len(observed)
 
 
-def _remote(url: str, settings: Options, password_variable: str, token_variable: str | None) -> Iterable[Place]:
+def remote(url: str, settings: Options, password_variable: str, token_variable: str | None) -> Iterable[Place]:
+    """The messages of an IMAP folder; ``Usage`` for a URL or a secret that can't be used."""
     from mailrubric.mail import folder
     from probes.authentication import Credentials, Secret
     from probes.send import Login

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailrubric.cli import options
+from mailrubric.cli.mail_analyse import NOTHING_READ, PASSWORD_VARIABLE, remote
 from mailrubric.cli.terminal import Failure, Usage, print_json, print_table, print_title, say
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ _LISTED = 12
 
 
 def cadence(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH", help="An mbox, a Maildir, an .eml file or a folder of these. Repeatable."),
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH|URL",
+            help="An mbox, a Maildir, an .eml file, a folder of these, or imaps://user@host/FOLDER. Repeatable.",
+        ),
     ],
     sender: Annotated[
         str,
@@ -91,14 +95,43 @@ def cadence(
     vendor: Annotated[
         str, typer.Option("--vendor", metavar="ID", help="Store the figures for this vendor.", show_default=False)
     ] = "",
+    password_variable: Annotated[
+        str, typer.Option("--password-variable", metavar="NAME", help="Environment variable with the IMAP password.")
+    ] = PASSWORD_VARIABLE,
+    token_variable: Annotated[
+        str | None,
+        typer.Option(
+            "--token-variable",
+            metavar="NAME",
+            help="Environment variable with an OAuth 2.0 access token, in the place of a password.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Also use private and loopback addresses.", show_default=False)
+    ] = False,
+    resolver: Annotated[
+        str | None,
+        typer.Option(
+            "--resolver", metavar="HOST:PORT", help="DNS resolver. Default: the system's.", show_default=False
+        ),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option("--ca", metavar="FILE", help="PEM file with one more trust anchor.", show_default=False),
+    ] = None,
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:
     """How much mail, when, how evenly, and whether its sender heeds who does not open it or has left."""
     import datetime
+    from concurrent.futures.process import BrokenProcessPool
 
+    from mailrubric.causes import short
+    from mailrubric.cli import network
     from mailrubric.mail.analysis import Analysis
     from mailrubric.mail.cadence import cadence as look
+    from probes.model import Unmeasured
 
     now = datetime.datetime.now(datetime.UTC)
     rules = _rules(tolerance, waking, working, working_days)
@@ -106,7 +139,15 @@ def cadence(
     end = _moment("--until", until) if until else None
     if vendor:
         _check_vendor(workspace, vendor)
-    analyses = [Analysis(path, processes=0) for path in paths]
+    settings = network.options(workspace, allow_private=allow_private, resolver=resolver, ca=ca)
+    # Signatures do not matter here, so DNS is not asked.
+    analyses = [
+        Analysis(
+            remote(source, settings, password_variable, token_variable) if "://" in source else Path(source),
+            processes=0,
+        )
+        for source in sources
+    ]
     skipped: dict[str, int] = {}
     try:
         found = look(
@@ -117,15 +158,23 @@ def cadence(
             until=end,
             latest=now + datetime.timedelta(days=1),
         )
+    except FileNotFoundError as error:
+        raise Usage(f"there is no file or folder {error.filename}") from None
     except OSError as error:
-        raise Usage(f"{error.filename or paths[0]}: {error.strerror or error}") from None
+        raise Failure(f"it can't be read: {error.strerror or error}", NOTHING_READ) from None
+    except BrokenProcessPool:
+        raise Failure("a process that read messages was ended from outside", NOTHING_READ) from None
+    except Unmeasured as problem:
+        # A part of a mailbox would look like a sender who has stopped.
+        why = f"{short(problem.cause.value)}: {problem.detail}" if problem.detail else short(problem.cause.value)
+        raise Failure(f"the mailbox was not read to its end: {why}", NOTHING_READ) from None
     for analysis in analyses:
         for reason, count in analysis.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count
     if not found.messages:
         left_out = {**found.left_out, **skipped}
         why = "".join(f"; {count:,} {reason}" for reason, count in left_out.items())
-        raise Failure(f"there is no mail to look at{why}", 3)
+        raise Failure(f"there is no mail to look at{why}", NOTHING_READ)
     stored = _store(workspace, vendor, found, now) if vendor else 0
     if json:
         print_json(_document(found, rules, skipped, vendor, stored))
@@ -232,14 +281,22 @@ def _store(workspace: Path | None, vendor: str, found: Cadence, now: datetime.da
 
 
 def _document(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, stored: int) -> dict[str, Any]:
-    from mailrubric.mail.cadence import as_json
+    """The figures for programs (docs/json.md)."""
+    from dataclasses import asdict
+
     from mailrubric.mail.cadence_metrics import METRICS
 
     units = {metric.key: metric.unit for metric in METRICS}
-    document = as_json(found)
-    document["estimates"] = {key: {**each, "unit": units[key] or None} for key, each in document["estimates"].items()}
     return {
-        **document,
+        "sender": found.sender or None,
+        "messages": found.messages,
+        "senders": found.senders,
+        "recipients": found.recipients,
+        "campaigns": found.campaigns,
+        "first": found.first,
+        "last": found.last,
+        "left_out": [{"reason": reason, "count": count} for reason, count in found.left_out.items()],
+        "skipped": [{"reason": reason, "count": count} for reason, count in sorted(skipped.items())],
         "rules": {
             "waking": list(rules.waking),
             "working": list(rules.working),
@@ -248,7 +305,24 @@ def _document(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str
             "settled_days": rules.settled_days,
             "grace_hours": rules.grace_hours,
         },
-        "skipped": skipped,
+        "figures": [
+            {
+                "metric": key,
+                "value": each.value,
+                "unit": units[key],
+                "n": each.n,
+                "counted": each.counted,
+                "low": each.low,
+                "high": each.high,
+                "cause": each.cause or None,
+                "detail": each.detail,
+            }
+            for key, each in found.estimates.items()
+        ],
+        "recommendations": list(found.recommendations),
+        "heat": None if found.heat is None else [list(row) for row in found.heat],
+        "weeks": [asdict(week) for week in found.weeks],
+        "subscriptions": [asdict(each) for each in found.subscriptions],
         "vendor": vendor or None,
         "stored": stored,
     }

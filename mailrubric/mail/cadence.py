@@ -15,7 +15,7 @@ import datetime
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -63,7 +63,6 @@ MOST_CELLS = 20_000_000
 LONGEST_LIST = 1_000
 """Recipients that are listed one by one."""
 
-Status = Literal["known", "missing"]
 Feature = Literal["local-time", "sunset", "frequency-cap"]
 FEATURES: tuple[Feature, ...] = ("local-time", "sunset", "frequency-cap")
 
@@ -1034,13 +1033,3 @@ def recommendations(found: Cadence, rules: Rules) -> tuple[str, ...]:
             "places forbids mail after it."
         )
     return tuple(said)
-
-
-def as_json(found: Cadence) -> dict[str, Any]:
-    """The same for programs: plain types, causes in place of values."""
-    document = dataclasses.asdict(found)
-    document["estimates"] = {
-        key: {**each, "cause": each["cause"] or None, "detail": each["detail"] or None}
-        for key, each in document["estimates"].items()
-    }
-    return document
