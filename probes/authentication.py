@@ -107,7 +107,8 @@ class Redactor:
         self._hidden = tuple(sorted(kept, key=lambda text: (-len(text), text)))
 
     def hide_line(self, line: str) -> None:
-        """Take this line out as well, a response in Base64."""
+        """Take this line out as well, a response in Base64 or a challenge: whoever has all that was said in CRAM-MD5 or
+        SCRAM can try passwords on it at leisure."""
         if len(line) >= _SHORTEST_HIDDEN and line not in self._hidden:
             self._hidden = tuple(sorted((*self._hidden, line), key=lambda text: (-len(text), text)))
 

@@ -110,9 +110,9 @@ class Arrival:
 
     def stamped_since(self, sent: datetime.datetime) -> float | None:
         """Seconds from ``sent`` by our clock to the server's stamp by its own, which has whole seconds, so that it may
-        be negative; None without a stamp."""
-        stamp = self.received or self.internal_date
-        return None if stamp is None else round((stamp - sent).total_seconds(), 3)
+        be negative: the later one of Received and INTERNALDATE. None without a stamp."""
+        stamps = [stamp for stamp in (self.received, self.internal_date) if stamp is not None]
+        return round((max(stamps) - sent).total_seconds(), 3) if stamps else None
 
     def seconds_since(self, sent: datetime.datetime) -> float:
         """Seconds from ``sent`` to the arrival: the middle of the second that the server stamped, as far as it lies
@@ -390,6 +390,7 @@ class Reader(IMAPDialogue):
                     _require_login(status, said, mechanism.name, mechanism.complaint)
                     mechanism.finished()
                     return
+                self._redactor.hide_line(challenge.decode("ascii", "replace"))  # see hide_line
                 try:
                     if first is not None:
                         response, first = first, None

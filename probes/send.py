@@ -362,6 +362,7 @@ class _Session:
         for _ in range(_ROUNDS):
             if reply.code != 334:
                 break
+            self._redactor.hide_line(b"".join(reply.lines).strip().decode("ascii", "replace"))  # see hide_line
             response = first if first is not None else await self._response(mechanism, reply)
             first = None
             text = encoded(response)

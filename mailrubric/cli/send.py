@@ -266,7 +266,7 @@ def _document(outcome: Outcome, observed: Sequence[Observation], report: str) ->
                 "server": server_url(each.endpoint),
                 "mechanism": watched.mechanism or None,
                 "folders": watched.folders,
-                "looked_everywhere": watched.complete,
+                "complete": watched.complete,
                 "cause": None if watched.problem is None else watched.problem.cause.value,
                 "detail": "" if watched.problem is None else watched.problem.detail,
             }

@@ -515,10 +515,9 @@ def _shares(outcome: Outcome) -> dict[str, _Found]:
         return dict.fromkeys(metrics, _nothing_counted(outcome, left_out))
     placed = collections.Counter(message.arrival.placement for message in counted if message.arrival is not None)
     n, missing = len(counted), len(counted) - sum(placed.values())
-    words = (
-        f"of {n} messages {placed['inbox']} in the inbox, {placed['spam']} in spam, {placed['other']} elsewhere, "
-        f"{missing} in no folder {outcome.plan.wait:.0f} s after the last was sent"
-    )
+    words = f"of {n} messages {placed['inbox']} in the inbox, {placed['spam']} in spam, {placed['other']} elsewhere"
+    if missing:
+        words += f", {missing} in no folder {outcome.plan.wait:.0f} s after the last was sent"
     detail = "; ".join([words, *(f"left out: {each}" for each in left_out)])
     if missing and outcome.plan.wait < SETTLED_SECONDS:
         detail += f"; they may be on their way: only after {SETTLED_SECONDS:.0f} s they count as not delivered"

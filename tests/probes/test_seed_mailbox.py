@@ -363,6 +363,7 @@ def test_seconds() -> None:
     assert arrival.seconds_since(sent) == 6.5
     assert arrival.bounds_since(sent) == (4.0, 9.0)
     assert arrival.stamped_since(sent) == 6.0
+    assert dataclasses.replace(arrival, internal_date=at(8.0)).seconds_since(sent) == 8.5  # it waited somewhere
     fast_clock = dataclasses.replace(arrival, received=at(3600.0))
     assert fast_clock.seconds_since(sent) == 9.0
     slow_clock = dataclasses.replace(arrival, received=at(-3600.0))
