@@ -50,7 +50,13 @@ def log_ticket(
         ),
     ] = None,
     solved: Annotated[
-        str | None, typer.Option("--solved", metavar="TIME", help="When it was solved, or now.", show_default=False)
+        str | None,
+        typer.Option(
+            "--solved",
+            metavar="TIME",
+            help="When it was solved, or now. Also the first reply, if there was none.",
+            show_default=False,
+        ),
     ] = None,
     helpful: Annotated[
         bool | None, typer.Option("--helpful/--not-helpful", help="Whether the answer helped.", show_default=False)
@@ -83,6 +89,8 @@ def log_ticket(
     answer: set[str] = {"first_reply", "solved", "helpful"} & changes.keys()
     if known is None and begun is None and answer:
         known = _waiting(vendor, tickets, answer)
+    if "solved" in changes and "first_reply" not in changes and (known is None or known.first_reply is None):
+        changes["first_reply"] = changes["solved"]  # the solution was the first that was heard
     with writing():
         if known is not None:
             path = support.update_ticket(place.folder, known, changes)
@@ -91,8 +99,8 @@ def log_ticket(
                 vendor,
                 changes.get("channel", ""),
                 begun or now(),
-                time_of(replied, "--replied"),
-                time_of(solved, "--solved"),
+                time_of(changes.get("first_reply"), "--replied"),
+                time_of(changes.get("solved"), "--solved"),
                 helpful,
                 changes.get("note", ""),
             )

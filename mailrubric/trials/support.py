@@ -180,7 +180,7 @@ def written(when: datetime) -> str:
 
 def open_ticket(folder: Path, ticket: Ticket) -> Path:
     """Write one ticket more into ``folder``/support.csv. Raises ``ValueError`` when the vendor has one that was opened
-    at that second by that channel, ``table.TableError`` when the file is at fault, ``OSError``."""
+    at that second or the row would be at fault, ``table.TableError`` when the file is, ``OSError``."""
     path = folder / FILE
     values = _values(ticket)
 
@@ -188,6 +188,7 @@ def open_ticket(folder: Path, ticket: Ticket) -> Path:
         for row in found.rows if found is not None else ():
             if row.cells["vendor"] == ticket.vendor and _opened(row) == values["opened"]:
                 raise ValueError(f"{ticket.vendor} has a ticket opened at {values['opened']} already (line {row.line})")
+        _refuse_faults(table.Row(0, values, {}, (0, 0), ()), path, ticket.vendor)
         return table.with_row(found, COLUMNS, values)
 
     table.change(path, COLUMNS, REQUIRED, edit)
@@ -223,14 +224,18 @@ def update_ticket(folder: Path, ticket: Ticket, changes: Mapping[str, str]) -> P
             if not held:
                 wanted[name] = text
         whole = dataclasses.replace(row, cells={**row.cells, **wanted})
-        _, faults = _ticket(whole, path, {ticket.vendor})
-        for fault in faults:
-            if fault.severity == "error":
-                raise ValueError(f"{fault.key}: {fault.message}")
+        _refuse_faults(whole, path, ticket.vendor)
         return table.with_changed(found, row, wanted)
 
     table.change(path, COLUMNS, REQUIRED, edit)
     return path
+
+
+def _refuse_faults(row: table.Row, path: Path, vendor: str) -> None:
+    """Nothing is written that could not be read back."""
+    for fault in _ticket(row, path, {vendor})[1]:
+        if fault.severity == "error":
+            raise ValueError(f"{fault.key}: {fault.message}")
 
 
 def _opened(row: table.Row) -> str:

@@ -505,7 +505,7 @@ def _sentences(
     if gave_up:
         said.append(f"Given up: {'; '.join(gave_up)}.")
     if untried:
-        said.append(f"Not tried yet: {len(untried)} of the tasks.")
+        said.append(f"{len(untried)} task{' is' if len(untried) == 1 else 's are'} not tried yet.")
     return said
 
 

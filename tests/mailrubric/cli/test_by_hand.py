@@ -167,7 +167,11 @@ def test_a_ticket_from_opened_to_score(run, own):
     assert (found["solved"]["waiting"], found["hours"]) == (1, None)
     assert cell(run, "support-first-reply")["value"] == 1.25
     assert cell(run, "support-helpful")["n"] == 1
-    # The one whose solution is missing is still meant without naming it.
+    # Solved by the first reply: both are written. One whose solution is missing is meant without naming it.
+    both = run(
+        "support", "log", "bolt", "--opened", "2024-03-05T09:00Z", "--solved", "2024-03-05T10:00Z", "--json"
+    ).json
+    assert both["changes"] == {"first_reply": "2024-03-05T10:00:00Z", "solved": "2024-03-05T10:00:00Z"}
     run("support", "log", "acme", "--solved", "2024-03-06T09:00Z")
     assert run("support", "summary", "--json").json["vendors"][0]["solved"]["waiting"] == 0
     assert run("validate").code == 0

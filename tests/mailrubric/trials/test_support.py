@@ -183,6 +183,13 @@ def test_the_same_ticket_is_not_written_twice(tmp_path):
         support.open_ticket(tmp_path, ticket(1))
 
 
+def test_a_ticket_at_fault_is_not_written(tmp_path):
+    for wrong, said in ((ticket(-1), "comes before the ticket was opened"), (ticket(None, 2), "had a first reply")):
+        with pytest.raises(ValueError, match=said):
+            support.open_ticket(tmp_path, wrong)
+    assert not (tmp_path / support.FILE).exists()
+
+
 def test_a_ticket_that_somebody_took_out_meanwhile(tmp_path):
     path = support.open_ticket(tmp_path, ticket())
     (found,), _ = support.read(path, {"acme"})
