@@ -210,11 +210,11 @@ def _forgiving_base64(data: bytes) -> bytes:
 # --- HTML -------------------------------------------------------------------------------------------------------------
 
 # Possessive (*+): what was taken is not given back, so that nothing is looked at twice.
-_TAG = re.compile(r"<(a|area|img)(?=[\s/])([^<>]*+)>", re.IGNORECASE)
+_TAG = re.compile(r"<(a|area|img)(?=[\s/>])([^<>]*+)>", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[^<>]*+>")
 _ATTRIBUTE = re.compile(r"""(?<![a-zA-Z-])([a-zA-Z-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""")
 _URL = re.compile(r"(https?)(?::|&#58;)/{1,3}([^/?#\s\"'<>]*)([^\s\"'<>]*)", re.IGNORECASE)
-_HIDDEN_SIZE = re.compile(r"(?:^|[;\s])(?:max-)?(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|!|$)", re.IGNORECASE)
+_HIDDEN_SIZE = re.compile(r"(?:^|[;\s])(?:max-)?(?:width|height)\s*+:\s*+[01](?:px)?\s*+(?=[;!]|$)", re.IGNORECASE)
 _EMBEDDED = re.compile(r"https?(?:%3a|:)(?:%2f|/){2}", re.IGNORECASE)
 _CLICK = re.compile(
     r"/(?:ls|wf|track|trk|e|t|c|u)?/?(?:click|clicks|redirect|redir|track/click|link/click|CL0)(?:[/?.]|$)|/e3t/|/f/a/",
@@ -301,9 +301,9 @@ def _without_element(source: str, name: str) -> str:
         if end < 0:
             break
         kept.append(source[at:start])
-        at = end + len(closing)
-        while small[at : at + 1].isalnum():  # </header> does not end <head>, but who wrote that does not care
-            at += 1
+        after = end + len(closing)
+        tag_end = small.find(">", after, after + 100)
+        at = tag_end + 1 if tag_end >= 0 else after
     kept.append(source[at:])
     return "".join(kept)
 

@@ -191,7 +191,8 @@ def _mbox(file: BinaryIO, path: str, name: str) -> Iterator[Place]:
         base += keep
         buffer = buffer[keep:]
     if begun >= 0:
-        yield Place(f"{name} {number + 1}", "mbox", path, begun, max(0, base + shift + len(buffer) - begun))
+        end = len(buffer) - (2 if buffer.endswith(b"\n\r\n") else 1 if buffer.endswith(b"\n\n") else 0)
+        yield Place(f"{name} {number + 1}", "mbox", path, begun, max(0, base + shift + end - begun))
 
 
 def _empty_before(buffer: bytes, newline: int) -> bool:
