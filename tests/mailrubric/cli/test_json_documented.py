@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mailrubric.workspace import shipped_folder
+from tests.mailrubric.cli.test_mail_cadence import write as write_mailbox
 
 KEYED_BY_DATA = {"causes", "versions", "central", "options", "aspects", "sources"}
 """Objects whose keys are data."""
@@ -192,12 +193,26 @@ def test_serve(call, monkeypatch):
     check("serve", call("serve", "--json").json)
 
 
+def test_send(call, tmp_path, monkeypatch):
+    from tests.mailrubric.cli.test_send import ENVIRONMENT, whole_run
+
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    result, _, _ = whole_run(call, tmp_path, "--json")
+    check("send", result.json)
+
+
+def test_mail_cadence(call, tmp_path):
+    path = write_mailbox(tmp_path / "shop.mbox", local=True)
+    check("mail-cadence", call("mail", "cadence", path, "--recipient-zone", "Europe/Berlin", "--json").json)
+
+
 def test_every_command_is_documented():
     assert set(EXAMPLES) == {
         "failure", "validate", "probe-target", "preconditions", "probe-vendors", "score", "robust", "sensitivity",
         "why", "people", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "changes", "explain",
         "survey-add", "survey-summary", "trial-tasks", "trial-log", "trial-summary", "support-log", "support-summary",
-        "export", "new", "metrics", "lab", "serve", "reviews-summary", "reviews-collect",
+        "export", "new", "metrics", "lab", "serve", "mail-cadence", "reviews-summary", "reviews-collect",
     }  # fmt: skip
     assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")
 
