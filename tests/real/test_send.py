@@ -329,7 +329,7 @@ def test_messages_are_found_where_they_are_filed(post: dict[str, Service], send:
 
     with Store(place.store_url()) as store:
         scored = evaluate(place.catalogue(), store.observations(), vendors=["postfix"])
-    cells = {cell.id: cell for cell in scored.vendors[0].criteria}
+    cells = {cell.criterion: cell for cell in scored.vendors[0].cells}
     assert cells["inbox-placement"].value == 33.333
     assert cells["inbox-placement"].kind == "tested"
     assert cells["delivery-time"].value == observed["trial.delivery_seconds"]
