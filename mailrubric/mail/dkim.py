@@ -169,8 +169,9 @@ def verify(
 
 
 class _Bodies:
-    """The candidates for the body, with CRLF; for relaxed canonicalization without runs of white space, which dkimpy
-    would need much time for: that changes nothing, since the canonical form has none."""
+    """The candidates for the body, with CRLF, without empty lines at the end, and for relaxed canonicalization without
+    runs of white space, which dkimpy would need much time for: that changes nothing, since no canonical form has
+    them."""
 
     def __init__(self, body: Body) -> None:
         self.cut = body.cut
@@ -189,8 +190,17 @@ class _Bodies:
                 made = made.replace(b" \r\n", b"\r\n")
             else:
                 made = fields.with_crlf(self._candidates[index])
-            self._made[index, relaxed] = made
+            self._made[index, relaxed] = _without_empty_lines_at_end(made)
         return self._made[index, relaxed]
+
+
+def _without_empty_lines_at_end(body: bytes) -> bytes:
+    """Both canonical forms drop them, dkimpy one at a time."""
+    if not body.endswith(b"\r\n\r\n"):
+        return body
+    kept = len(body.rstrip(b"\r\n"))
+    odd = body.rfind(b"\r\r", kept)  # a CR alone is content
+    return body[: odd + 1 if odd >= 0 else kept] + b"\r\n"
 
 
 class _Key(NamedTuple):

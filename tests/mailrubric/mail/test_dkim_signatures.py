@@ -113,7 +113,21 @@ def test_crlf_and_lf_are_the_same_message() -> None:
 
 
 @pytest.mark.parametrize("canonical", ["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"])
-@pytest.mark.parametrize("body", [b"", b"\r\n", b"\r\n\r\n", b" ", b"\t \r\n", b"x", b"x \t y \r\n\r\n", b" \r\n x"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\r\n",
+        b"\r\n\r\n",
+        b" ",
+        b"\t \r\n",
+        b"x",
+        b"x \t y \r\n\r\n",
+        b" \r\n x",
+        b"x\r\r\n\r\n",
+        b"\r\r\n\r\n\r",
+    ],
+)
 def test_what_dkimpy_signs_we_verify(canonical: str, body: bytes) -> None:
     message = PLAIN.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" + body
     (found,) = check(signed(message, canonical), {NAME: key_pair()[1]})
