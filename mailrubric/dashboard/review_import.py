@@ -28,16 +28,11 @@ _AT_ONCE = 5_000
 _ORDERS: dict[str, DateOrder] = {"the day": "day_first", "the month": "month_first"}
 
 
-def told() -> None:
-    """Say what the last import did, once."""
-    done = st.session_state.pop("reviews_imported", None)
-    if done:
-        st.success(done, icon=":material/task_alt:")
-
-
 @st.fragment
 def form(current: View, about: str = "") -> None:
-    """Draw the form. ``about``: the vendor that is chosen to begin with."""
+    """Draw the form. ``about``: the vendor that is chosen to begin with. What the last import did stands below it
+    until another file is chosen."""
+    done: tuple[int, str] = st.session_state.get("reviews_imported", (0, ""))
     options = current.everyone
     with st.container(horizontal=True):
         vendor = st.selectbox(
@@ -53,9 +48,11 @@ def form(current: View, about: str = "") -> None:
         "File with one review a row (CSV, JSON, JSON lines or XLSX)",
         type=["csv", "tsv", "txt", "json", "jsonl", "ndjson", "xlsx"],
         max_upload_size=_LARGEST_MEGABYTES,
-        key="import_file",
+        key=f"import_file_{done[0]}",  # a new one after each import, so that the file is gone from it
         help="Names of columns are recognised. Larger files are read by mailrubric reviews import on the command line.",
     )
+    if upload is None and done[1]:
+        st.success(done[1], icon=":material/task_alt:")
     if upload is None or vendor is None:
         return
     source = source.strip()
@@ -67,14 +64,19 @@ def form(current: View, about: str = "") -> None:
         path = Path(folder) / "upload"
         path.write_bytes(upload.getvalue())
         try:
-            _read(current, vendor, path, source)
+            said = _read(current, vendor, path, source)
         except (ColumnError, Unreadable) as error:
             st.error(plain(error), title="This file cannot be read as reviews", icon=":material/error:")
         except StoreError as error:
-            st.error(plain(error), title="Nothing was stored", icon=":material/error:")
+            st.error(plain(error), title="The reviews could not be stored", icon=":material/error:")
+        else:
+            if said:
+                st.session_state["reviews_imported"] = (done[0] + 1, said)
+                st.rerun(scope="app")
 
 
-def _read(current: View, vendor: str, path: Path, source: str) -> None:
+def _read(current: View, vendor: str, path: Path, source: str) -> str:
+    """Show what the file holds; what was done with it, when the button was pressed."""
     found = inspect(path, source=source)
     if found.found.dates_ambiguous:
         first = st.segmented_control("In the dates, what comes first?", list(_ORDERS), key="import_dates")
@@ -84,23 +86,23 @@ def _read(current: View, vendor: str, path: Path, source: str) -> None:
     _shown(found, preview, count)
     if not found.source:
         st.info("The columns do not tell which site the reviews are from: name it above.")
-    if st.button(
+    if not st.button(
         f"Import {count:,} reviews of {plain(current.name(vendor))}",
         type="primary",
         icon=":material/upload:",
         disabled=not count or not found.source,
     ):
-        with st.spinner("Storing, and summing up all reviews anew…"):
-            new = 0
-            reviews = found.reviews(vendor)
-            while some := list(itertools.islice(reviews, _AT_ONCE)):
-                new += current.store.add_reviews(some)
-            changed = refresh(current.store, datetime.datetime.now(datetime.UTC).replace(microsecond=0))
-        st.session_state["reviews_imported"] = (
-            f"{count:,} reviews of {plain(current.name(vendor))} from {plain(found.source)} read: {new:,} new, "
-            f"{count - new:,} stored before. {changed:,} figures changed, of whichever vendor."
-        )
-        st.rerun(scope="app")
+        return ""
+    with st.spinner("Storing, and summing up all reviews anew…"):
+        new = 0
+        reviews = found.reviews(vendor)
+        while some := list(itertools.islice(reviews, _AT_ONCE)):
+            new += current.store.add_reviews(some)
+        changed = refresh(current.store, datetime.datetime.now(datetime.UTC).replace(microsecond=0))
+    return (
+        f"{count:,} reviews of {plain(current.name(vendor))} from {plain(found.source)} read: {new:,} new, "
+        f"{count - new:,} stored before. {changed:,} figures changed, of whichever vendor."
+    )
 
 
 def _preview(reviews: Iterator[Review]) -> tuple[list[Review], int]:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from mailrubric.causes import explain
 from mailrubric.dashboard import review_charts
-from mailrubric.dashboard.review_import import form, told
+from mailrubric.dashboard.review_import import form
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import link, plain
 from mailrubric.evidence.store import Store
@@ -25,7 +25,6 @@ def page() -> None:
     """Draw the page."""
     current = view()
     st.title("Reviews")
-    told()
     found = _summaries(current.store, current.store.name, current.store.revision(), current.evaluated_at)
     reviewed = sorted(
         (name for name in found if name in current.catalogue.vendors), key=lambda name: current.name(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -45,6 +46,13 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def dashboard(workspace: Path) -> Iterator[str]:
     """The address of a dashboard over the lab."""
+    with serving(workspace) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(workspace: Path) -> Iterator[str]:
+    """The address of a dashboard over a workspace, while it runs."""
     port = _free_port()
     log = workspace.parent / "dashboard.log"
     with log.open("wb") as output:
@@ -57,6 +65,7 @@ def dashboard(workspace: Path) -> Iterator[str]:
                 str(ROOT / "app.py"),
                 f"--server.port={port}",
                 "--server.headless=true",
+                "--server.fileWatcherType=none",  # an edit during the tests must not mix two versions of a module
             ],
             env={**os.environ, "MAILRUBRIC_WORKSPACE": str(workspace)},
             cwd=workspace,

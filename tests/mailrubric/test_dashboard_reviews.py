@@ -122,7 +122,7 @@ FILE = "Rating,Review,Date\n" + "".join(
 
 def test_a_file_is_looked_at_and_imported(workspace: Path) -> None:
     app = shown()
-    app.file_uploader(key="import_file").upload("reviews.csv", FILE.encode())
+    app.file_uploader(key="import_file_0").upload("reviews.csv", FILE.encode())
     app.run(timeout=120)
     assert not app.exception
     assert "**CSV" in texts(app)
@@ -141,7 +141,7 @@ def test_a_file_is_looked_at_and_imported(workspace: Path) -> None:
 
 def test_a_file_that_is_none_is_refused_in_words(workspace: Path) -> None:
     app = shown()
-    app.file_uploader(key="import_file").upload("reviews.xlsx", b"PK\x03\x04 no workbook")
+    app.file_uploader(key="import_file_0").upload("reviews.xlsx", b"PK\x03\x04 no workbook")
     app.run(timeout=120)
     assert not app.exception
     assert len(app.error) == 1
