@@ -350,6 +350,7 @@ class Client:
                 return response.status_code, response.headers, await self._body(response)
             finally:
                 await response.aclose()
+                self._http.cookies.clear()  # we come as nobody in particular each time
         raise AssertionError("there is an address, or its lack was raised")
 
     async def _candidates(self, port: int) -> list[str]:

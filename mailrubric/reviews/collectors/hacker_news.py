@@ -48,7 +48,7 @@ async def collect(
 ) -> Collected:
     """Comments and posts that name the vendor by one of ``names``, each of which is searched for. What the words must
     stand beside: :func:`mailrubric.reviews.collectors.mentions.about`. ``ValueError`` without a name."""
-    names = [name.strip() for name in names if name.strip()]
+    names = [word for name in names if (word := " ".join(name.replace('"', " ").split()))]
     if not names:
         raise ValueError("there is no name to search for")
     harvest = Harvest(client, SOURCE, ", ".join(names), since, limit)

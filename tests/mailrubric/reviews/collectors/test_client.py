@@ -54,6 +54,13 @@ async def test_we_say_who_we_are_and_ask_for_nothing_strange(client):
     assert {"cookie", "authorization", "referer"}.isdisjoint(request.headers)
 
 
+async def test_no_cookie_is_taken(client):
+    async with site(lambda _: response({}, Set_Cookie="id=1; Path=/")) as there, client(there.base) as asking:
+        await asking.ask("/1", read_json)
+        await asking.ask("/2", read_json)
+    assert all("cookie" not in request.headers for request in there.requests)
+
+
 # --- waiting ----------------------------------------------------------------------------------------------------------
 
 
@@ -455,6 +462,14 @@ async def test_an_answer_that_the_reader_refuses_is_not_kept(client):
         # Nor does a kept answer that another reader refuses stand in anybody's way.
         assert (await fault(asking.ask("/feed", refuse))).cause == "empty_answer"
     assert len(there.requests) == 3
+
+
+async def test_an_error_whose_body_was_wanted_is_not_kept(client):
+    async with site(lambda _: response({"error": 1}, "400 Bad Request")) as there, client(there.base) as asking:
+        for _ in range(2):
+            answer = await asking.ask("/feed", read_json, accept=frozenset({200, 400}))
+            assert (answer.value, answer.cached) == ({"error": 1}, False)
+    assert len(there.requests) == 2
 
 
 async def test_requests_have_an_end(client):
