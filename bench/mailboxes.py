@@ -21,8 +21,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-DOMAINS = tuple(f"brand{number}.example" for number in range(40))
-PLATFORM = "platform.example"
+DOMAINS = tuple(f"brand{number}.test" for number in range(40))
+PLATFORM = "platform.test"
 _TEXT = """
 offer summer account order update team week your new with from this that more save today delivery invoice please thanks
 product guide event local friends story about how learn read members season collection free shipping und für grüße
@@ -54,14 +54,14 @@ class Mail:
             address = f"192.0.2.{source % 250 + 1}"
             fields = (
                 f"Return-Path: <bounce-{number}@{PLATFORM}>\n"
-                f"Delivered-To: reader{number % 25}@receiver.example\n"
+                f"Delivered-To: reader{number % 25}@receiver.test\n"
                 f"Received: from mail{source}.{PLATFORM} (mail{source}.{PLATFORM} [{address}])\n"
                 "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n"
                 "\t key-exchange X25519 server-signature RSA-PSS (2048 bits) server-digest SHA256)\n"
                 "\t(No client certificate requested)\n"
-                f"\tby mx.receiver.example (Postfix) with ESMTPS id {number:010X}\n"
-                f"\tfor <reader{number % 25}@receiver.example>; {format_datetime(arrived)}\n"
-                f"Authentication-Results: mx.receiver.example;\n"
+                f"\tby mx.receiver.test (Postfix) with ESMTPS id {number:010X}\n"
+                f"\tfor <reader{number % 25}@receiver.test>; {format_datetime(arrived)}\n"
+                f"Authentication-Results: mx.receiver.test;\n"
                 f"\tdkim=pass (2048-bit key) header.d={DOMAINS[source % len(DOMAINS)]} header.s=s1;\n"
                 f"\tspf=pass smtp.mailfrom=bounce-{number}@{PLATFORM};\n"
                 f"\tdmarc=pass (p=reject) header.from={DOMAINS[source % len(DOMAINS)]}\n"
@@ -79,7 +79,7 @@ class Mail:
         when = self._start + datetime.timedelta(seconds=self._random.randrange(100 * 86400))
         head = [
             ("From", f'"{domain.title()}" <news@{domain}>'),
-            ("To", f"reader{number % 25}@receiver.example"),
+            ("To", f"reader{number % 25}@receiver.test"),
             ("Subject", f"=?utf-8?q?N=C2=B0_{number}?= {self._text(5)}".replace("\n", " ")),
             ("Date", format_datetime(when.astimezone(datetime.timezone(datetime.timedelta(hours=2))))),
             ("Message-ID", f"<{number}.{source}@{domain}>"),
@@ -100,7 +100,7 @@ class Mail:
             head += [("Content-Transfer-Encoding", "quoted-printable")]
         else:
             body, kind = self._attachment(number)
-            head += [("In-Reply-To", f"<{number}@receiver.example>"), ("Content-Type", kind)]
+            head += [("In-Reply-To", f"<{number}@receiver.test>"), ("Content-Type", kind)]
         message = "".join(f"{name}: {value}\n" for name, value in head)
         signed = self._sign(head, body, PLATFORM) + self._sign(head, body, domain) if drawn < 0.85 else ""
         return when, source, f"{signed}{message}\n{body}".encode()
@@ -169,7 +169,7 @@ def write_mbox(path: Path, messages: Iterator[bytes]) -> int:
     """An mbox with mboxrd quoting; gives its size in bytes."""
     with path.open("wb") as file:
         for message in messages:
-            file.write(b"From sender@platform.example Sat Aug  1 00:00:00 2026\n")
+            file.write(b"From sender@platform.test Sat Aug  1 00:00:00 2026\n")
             file.write(re.sub(rb"(?m)^(>*From )", rb">\1", message).rstrip(b"\n") + b"\n\n")
     return path.stat().st_size
 

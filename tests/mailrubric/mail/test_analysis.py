@@ -189,7 +189,7 @@ def test_only_one_sender(mail: Mail, tmp_path: Path) -> None:
     found = list(chosen)
     assert {each.from_domain for each in found} == {domain}
     assert chosen.others == 40 - len(found) > 0
-    signers = Analysis(tmp_path / "m", settings=Settings(sender="platform.example"))
+    signers = Analysis(tmp_path / "m", settings=Settings(sender="platform.test"))
     assert len(list(signers)) == sum(bool(each.signatures) for each in every)
 
 
