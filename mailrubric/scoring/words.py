@@ -161,5 +161,10 @@ def sources(source: From) -> str:
     if source.price:
         parts.append(f"price {source.price}")
     if source.fact:
-        parts.append(f"fact {source.fact}")
+        promises = ", ".join(f"{name} as {_range(low, high)}" for name, (low, high) in source.promises.items())
+        parts.append(f"fact {source.fact}" + (f" ({promises})" if promises else ""))
     return "; else ".join(parts)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -62,6 +62,8 @@ def test_gates_and_sources() -> None:
     source = From(probe="tls.oldest_version", roles=("submission", "mx"), fact="oldest_tls")
     assert words.sources(source) == "probe tls.oldest_version (submission, mx; worst counts); else fact oldest_tls"
     assert words.sources(From(reviews="rating")) == "reviews rating"
+    promising = From(trial="share", fact="stated", promises={"yes": (90, 100), "no": (0, 0)})
+    assert words.sources(promising) == "trial share; else fact stated (yes as 90 to 100, no as 0)"
 
 
 @pytest.mark.parametrize(
