@@ -98,9 +98,9 @@ def table(messages: int = MESSAGES) -> Table:
             ("what", "wall", "CPU", "messages/s", "peak memory", "rate ÷ parsing"),
             f"{messages:,} messages of {size / messages / 1000:.0f} kB on average, {size / 1e9:.2f} GB: 60 % "
             "newsletters and 25 % receipts with two DKIM signatures each (RSA 2048), 15 % personal mail with an "
-            f"attachment. {len(mail.keys)} keys, fetched over DNS. One run of each, right after each other. Rates are in "
-            "messages a second of wall clock; peak memory is of the largest process. Parsing is Python's `mailbox` and "
-            "`email`, which look at nothing; its row has the rate that the others are divided by.",
+            f"attachment. {len(mail.keys)} keys, fetched over DNS. One run of each, right after each other. Rates are "
+            "in messages a second of wall clock; peak memory is of the largest process. Parsing is Python's `mailbox` "
+            "and `email`, which look at nothing; its row has the rate that the others are divided by.",
         )
         with nameserver(mail.keys) as port:
             for kind, path in (("mbox", folder / "all.mbox"), ("maildir", folder / "all")):
