@@ -165,4 +165,8 @@ def table() -> Table:
         f"Standard errors: at most {widest * error:.3f} of tau and {0.5 * error:.3f} of first places; the same "
         "problems for all estimators, so differences between them are surer than that."
     )
+    result.notes.append(
+        "Intervals know of chance, of the other vendors and of uncertain levels, not of change since a review was "
+        "written: where quality drifts or reviews are bought they hold the truth less often than they say."
+    )
     return result
