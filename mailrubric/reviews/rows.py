@@ -316,6 +316,15 @@ def _records(stream: IO[str], delimiter: str) -> Iterator[tuple[int, list[str] |
         yield number, fields
 
 
+_QUOTED = re.compile(r'(?:[^"]++|"")*+')
+
+
+def _quoted_end(piece: str, start: int) -> int:
+    """Where the quotation mark is that ends a quoted field, or the end of the piece."""
+    inner = _QUOTED.match(piece, start)
+    return start if inner is None else inner.end()
+
+
 class _RecordReader:
     """Takes the pieces of one record. ``fresh``: none taken yet; ``too_long``: its content was dropped."""
 
@@ -346,18 +355,12 @@ class _RecordReader:
                 self._quoted = False
         while place < len(piece):
             if self._quoted:
-                mark = piece.find('"', place)
-                if mark < 0:
-                    self._add(piece[place:])
-                    return None
-                self._add(piece[place:mark])
-                place = mark + 1
+                end = _quoted_end(piece, place)
+                self._add(piece[place:end].replace('""', '"'))
+                place = end + 1
                 if place == len(piece):
                     self._quote_pending = True
-                elif piece[place] == '"':
-                    self._add('"')
-                    place += 1
-                else:
+                elif place < len(piece):
                     self._quoted = False
             elif self._at_start and piece[place] == '"':
                 self._quoted, self._at_start = True, False

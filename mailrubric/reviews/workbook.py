@@ -36,6 +36,7 @@ _SHARED_CHARACTERS = 64_000_000
 _SHARED_TEXTS = 4_000_000
 _MOST_STYLES = 100_000
 _MOST_SHEETS = 1_000
+_DEEPEST = 100  # tags in each other; a sheet has six
 _LAST_ROW = 1_048_576
 _PIECE = 65_536
 
@@ -195,8 +196,22 @@ class _Package:
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.buffer_size = _PIECE
-        parser.StartElementHandler = lambda tag, attributes: handler.start(tag.rpartition(":")[2], attributes)
-        parser.EndElementHandler = lambda tag: handler.end(tag.rpartition(":")[2])
+        depth = 0
+
+        def start(tag: str, attributes: dict[str, str]) -> None:
+            nonlocal depth
+            depth += 1
+            if depth > _DEEPEST:  # expat keeps every open tag
+                raise Unreadable(f"the workbook is damaged: the tags of {part} are nested too deeply")
+            handler.start(tag.rpartition(":")[2] if ":" in tag else tag, attributes)
+
+        def end(tag: str) -> None:
+            nonlocal depth
+            depth -= 1
+            handler.end(tag.rpartition(":")[2] if ":" in tag else tag)
+
+        parser.StartElementHandler = start
+        parser.EndElementHandler = end
         parser.CharacterDataHandler = handler.text
         parser.StartDoctypeDeclHandler = _refuse_entities
         size = 0
