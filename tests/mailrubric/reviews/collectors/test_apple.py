@@ -138,6 +138,12 @@ async def test_since_and_limit(client):
     assert (len(got.reviews), got.complete, got.cause, len(there.requests)) == (70, False, "", 2)
 
 
+async def test_one_old_review_among_new_ones_is_not_the_end(client):
+    store = AppStore([0, 450, *range(1, 99)])  # 450 is older, whatever order the feed keeps
+    got, _ = await collect(client, store, since=datetime(2026, 9, 28, tzinfo=UTC))
+    assert (len(got.reviews), got.complete) == (99, True)
+
+
 async def test_one_countrys_fault_keeps_nobody_from_the_next(client):
     got, _ = await collect(client, AppStore(range(10), "gb"), countries=("us", "gb"))
     assert (len(got.reviews), got.cause, got.complete) == (10, "empty_answer", False)

@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 import time
+import tracemalloc
 
 import pytest
 import trustme
@@ -183,8 +184,13 @@ async def test_gzip_is_unpacked(client):
 async def test_a_bomb_of_gzip_is_not_unpacked(client):
     bomb = gzip.compress(b"0" * 200_000_000)
     assert len(bomb) < 250_000
-    async with site(lambda _: response(bomb, Content_Encoding="gzip")) as there, client(there.base) as asking:
-        found = await fault(asking.ask("/feed", read_json))
+    tracemalloc.start()
+    try:
+        async with site(lambda _: response(bomb, Content_Encoding="gzip")) as there, client(there.base) as asking:
+            found = await fault(asking.ask("/feed", read_json))
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
     assert found.cause == "reply_too_long"
 
 

@@ -65,6 +65,12 @@ async def test_more_than_a_thousand_hits_are_had_by_slices_of_time(client, count
     assert all(int(request.parameters["page"]) < 10 for request in there.requests)
 
 
+async def test_a_slice_may_end_in_the_middle_of_a_second(client):
+    posts = [(number, NOW - number // 3, f"Acme mail {number}") for number in range(2500)]
+    got, _ = await collect(client, Algolia(posts), limit=10_000)
+    assert {review.id for review in got.reviews} == {str(number) for number in range(2500)}
+
+
 async def test_a_thousand_posts_of_one_second_end_nothing(client):
     posts = [(number, NOW, f"Acme mail {number}") for number in range(1000)]
     posts += [(5000, NOW - HOUR, "Acme mail"), (5001, NOW + HOUR, "Acme mail")]

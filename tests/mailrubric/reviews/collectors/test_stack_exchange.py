@@ -65,6 +65,12 @@ async def test_beyond_page_25_by_slices_of_time(client):
     assert there.requests[25].parameters["todate"] == str(NOW - 2500 * HOUR)
 
 
+async def test_a_slice_may_end_in_the_middle_of_a_second(client):
+    questions = [(number, NOW - number // 3, []) for number in range(1, 2701)]
+    got, _ = await collect(client, StackExchange(questions), limit=10_000)
+    assert len(got.reviews) == 2700
+
+
 async def test_backoff_is_obeyed(client, waits):
     api = StackExchange([(number, NOW - number, []) for number in range(250)])
     api.backoff = {1: 10, 2: 30}
