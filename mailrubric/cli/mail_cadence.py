@@ -129,10 +129,14 @@ def cadence(
 
     from mailrubric.causes import short
     from mailrubric.cli import network
+    from mailrubric.mail import fields
     from mailrubric.mail.analysis import Analysis
     from mailrubric.mail.cadence import cadence as look
     from probes.model import Unmeasured
 
+    domain = fields.domain(sender)
+    if sender and not domain:
+        raise Usage("--sender: a domain such as example.com")
     now = datetime.datetime.now(datetime.UTC)
     rules = _rules(tolerance, waking, working, working_days)
     known = _known(recipient_zone, zones, signed_up, unsubscribed, tried or ())
@@ -154,7 +158,7 @@ def cadence(
             (message for analysis in analyses for message in analysis),
             known,
             rules,
-            sender=sender,
+            sender=domain,
             until=end,
             latest=now + datetime.timedelta(days=1),
         )

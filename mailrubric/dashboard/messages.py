@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import hashlib
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +40,7 @@ _ENDINGS = (".eml", ".mbox", ".mbx")
 _UNKNOWN = "unknown"
 _UPLOAD = "Upload"
 _SHOWN = 200
+_WATCHED = 1000
 _METRICS = {metric.key: metric for metric in (*METRICS, *CADENCE_METRICS)}
 _NAMES: Mapping[str, str] = {
     "trial.dkim_pass_share": "DKIM signature verified",
@@ -77,8 +80,10 @@ _FEATURES: Mapping[str, Feature] = {"sending by local time": "local-time", "lett
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Read:
-    """One mailbox, read. ``messages``: what cadence needs of each; ``skipped``: how many were not read, by reason."""
+    """One mailbox, read. ``key``: which, and how. ``messages``: what cadence needs of each; ``skipped``: how many were
+    not read, by reason."""
 
+    key: str
     total: Aggregate
     messages: tuple[AnalysedMessage, ...]
     skipped: dict[str, int]
@@ -164,14 +169,18 @@ def _mailboxes(workspace: Path) -> list[str]:
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int], ...]:
-    """Changes when the mailbox does: names and times of a folder's own folders, which new mail touches."""
-    places = [path, *(each for each in path.rglob("*") if each.is_dir())] if path.is_dir() else [path]
-    return tuple((str(each), each.stat().st_mtime_ns) for each in places[:1000])
+    """Changes when the mailbox does: times of its files of many messages, and of folders, which new mail touches."""
+    places = [path]
+    for root, folders, files in os.walk(path):
+        places += (Path(root, name) for name in (*folders, *files) if name in folders or name.endswith(_ENDINGS[1:]))
+        if len(places) > _WATCHED:
+            break
+    return tuple((str(each), each.stat().st_mtime_ns) for each in places[:_WATCHED])
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the messages…")
 def _path(path: str, stamp: tuple[tuple[str, int], ...], ask: bool, _options: Options | None) -> _Read:
-    return _all(Path(path), _options)
+    return _all(Path(path), _options, repr((path, stamp, ask)))
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the messages…")
@@ -180,10 +189,10 @@ def _bytes(_data: bytes, digest: str, ask: bool, _options: Options | None) -> _R
         # Never by the name it came with; what it is, its first bytes say.
         path = Path(folder) / "upload.eml"
         path.write_bytes(_data)
-        return _all(path, _options)
+        return _all(path, _options, repr((digest, ask)))
 
 
-def _all(path: Path, options: Options | None) -> _Read:
+def _all(path: Path, options: Options | None, key: str) -> _Read:
     total = Aggregate()
     kept: list[AnalysedMessage] = []
     analysis = Analysis(path, options=options, settings=Settings())
@@ -194,7 +203,7 @@ def _all(path: Path, options: Options | None) -> _Read:
             break
         total.add(message)
         kept.append(_slim(message))
-    return _Read(total, tuple(kept), dict(analysis.skipped), cut)
+    return _Read(key, total, tuple(kept), dict(analysis.skipped), cut)
 
 
 def _slim(message: AnalysedMessage) -> AnalysedMessage:
@@ -312,8 +321,8 @@ def _over_weeks(read: _Read) -> Cadence | None:
     if asked is None:
         return None
     known, rules, sender = asked
-    now = datetime.datetime.now(datetime.UTC)
-    found = cadence(read.messages, known, rules, sender=sender, latest=now + datetime.timedelta(days=1))
+    today = datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    found = _cadence(read, known, rules, sender, today + datetime.timedelta(days=2), repr((read.key, known, rules)))
     if not found.messages:
         st.info("There is no bulk mail with a time among these messages.", icon=":material/mail:")
         return None
@@ -332,15 +341,24 @@ def _over_weeks(read: _Read) -> Cadence | None:
     return found
 
 
+@st.cache_resource(max_entries=4, show_spinner="Looking at the weeks…")
+def _cadence(_read: _Read, _known: Known, _rules: Rules, sender: str, latest: datetime.datetime, key: str) -> Cadence:
+    return cadence(_read.messages, _known, _rules, sender=sender, latest=latest)
+
+
+@functools.cache
+def _zones() -> list[str]:
+    return [_UNKNOWN, *sorted(available_timezones())]
+
+
 def _asked(read: _Read) -> tuple[Known, Rules, str] | None:
     """What the reader says of senders and recipients; None when something of it can't be used."""
     senders = [name for name, _ in read.total.senders.most_common(_SHOWN)]
-    zones = [_UNKNOWN, *sorted(available_timezones())]
     with st.container(horizontal=True):
         sender = st.selectbox("Sender", ["all", *senders], key="cadence_sender")
         place = st.selectbox(
             "Recipients' time zone",
-            zones,
+            _zones(),
             key="cadence_zone",
             help="Where the recipients live. A message's own date is the sender's and says nothing about it.",
         )

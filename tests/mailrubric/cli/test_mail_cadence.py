@@ -164,6 +164,7 @@ def test_several_mailboxes_and_a_maildir(call: Call, tmp_path: Path) -> None:
     ("words", "said"),
     [
         (("--recipient-zone", "Berlin"), "--recipient-zone: 'Berlin' is no time zone; write its IANA name"),
+        (("--sender", "not a domain"), "--sender: a domain such as example.com"),
         (("--signed-up", "yesterday"), "--signed-up: expected a time such as 2026-11-22T10:00:00Z, got 'yesterday'"),
         (("--unsubscribed", "0001-01-01"), "--unsubscribed: expected a time of this age"),
         (("--waking", "22-8"), "waking hours must be two hours of one day, such as 8-22"),
