@@ -321,6 +321,7 @@ class Aggregate:
     def as_json(self) -> dict[str, Any]:
         """Everything, for programs (docs/json.md)."""
         inferred, why = self.sharing()
+        units = {metric.key: metric.unit for metric in METRICS}
         return {
             "messages": self.messages,
             "first": _stamp(self.first),
@@ -329,10 +330,11 @@ class Aggregate:
                 {
                     "metric": each.metric,
                     "value": each.value,
+                    "unit": units[each.metric],
                     "n": each.n,
+                    "unknown": each.unknown,
                     "low": each.low,
                     "high": each.high,
-                    "unknown": each.unknown,
                     "cause": each.cause or None,
                     "detail": each.detail,
                 }
@@ -340,8 +342,8 @@ class Aggregate:
             ],
             "senders": _most(self.senders),
             "signers": _most(self.signers),
-            "results": {method: dict(sorted(counter.items())) for method, counter in self.results.items()},
-            "tls_versions": _most(self.tls_versions),
+            "results": {method: _most(counter) for method, counter in self.results.items()},
+            "tls_versions": [{"name": each["name"], "hops": each["messages"]} for each in _most(self.tls_versions)],
             "addresses": [
                 {"address": address, "network": network, "sender_domains": count}
                 for address, network, count in self.addresses()[:_MOST_COMMON]
@@ -361,8 +363,9 @@ def aggregate(messages: Iterable[AnalysedMessage]) -> Aggregate:
     return total
 
 
-def _most(counter: Counter[str]) -> dict[str, int]:
-    return dict(sorted(counter.items(), key=lambda each: (-each[1], each[0]))[:_MOST_COMMON])
+def _most(counter: Counter[str]) -> list[dict[str, str | int]]:
+    most = sorted(counter.items(), key=lambda each: (-each[1], each[0]))
+    return [{"name": name, "messages": count} for name, count in most[:_MOST_COMMON]]
 
 
 def _stamp(when: datetime.datetime | None) -> str | None:
