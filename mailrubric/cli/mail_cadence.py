@@ -65,6 +65,15 @@ def cadence(
         str,
         typer.Option("--unsubscribed", metavar="TIME", help="When everybody unsubscribed.", show_default=False),
     ] = "",
+    since: Annotated[
+        str,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="Look at nothing before. Default: the first message.",
+            show_default=False,
+        ),
+    ] = "",
     until: Annotated[
         str,
         typer.Option(
@@ -140,6 +149,7 @@ def cadence(
     now = datetime.datetime.now(datetime.UTC)
     rules = _rules(tolerance, waking, working, working_days)
     known = _known(recipient_zone, zones, signed_up, unsubscribed, tried or ())
+    begin = _moment("--since", since) if since else None
     end = _moment("--until", until) if until else None
     if vendor:
         _check_vendor(workspace, vendor)
@@ -159,6 +169,7 @@ def cadence(
             known,
             rules,
             sender=domain,
+            since=begin,
             until=end,
             latest=now + datetime.timedelta(days=1),
         )

@@ -213,7 +213,8 @@ def zone(name: str) -> ZoneInfo:
 class _Stream:
     """The messages that count, in order of time: columns of shape (n,). ``unit``: index into ``units``, which are
     (sender, recipient). ``seen``: 1, 0 or −1 when unknown. ``everything``: times and units of all mail from the sender,
-    that which answers somebody's own doing too. ``until``: when the last message of anybody came."""
+    that which answers somebody's own doing too. ``since``, ``until``: the time looked at, to the last message of
+    anybody where nobody says otherwise."""
 
     units: list[tuple[str, str]]
     unit: IntArray
@@ -221,6 +222,7 @@ class _Stream:
     seen: IntArray
     campaign: IntArray
     everything: tuple[FloatArray, IntArray]
+    since: float
     until: float
     left_out: dict[str, int]
 
@@ -231,9 +233,14 @@ def of_sender(domain: str, sender: str) -> bool:
 
 
 def _read(
-    messages: Iterable[AnalysedMessage], sender: str, latest: datetime.datetime | None, until: datetime.datetime | None
+    messages: Iterable[AnalysedMessage],
+    sender: str,
+    latest: datetime.datetime | None,
+    since: datetime.datetime | None,
+    until: datetime.datetime | None,
 ) -> _Stream:
     ceiling = math.inf if latest is None else latest.timestamp()
+    begin = EARLIEST if since is None else max(EARLIEST, since.timestamp())
     end = math.inf if until is None else until.timestamp()
     left_out: dict[str, int] = {}
     units: dict[tuple[str, str], int] = {}
@@ -262,8 +269,11 @@ def _read(
         if moment < EARLIEST:
             leave("dated before 1995")
             continue
+        if moment < begin:
+            leave("before the time looked at")
+            continue
         if moment > end:
-            leave("after the end of the time looked at")
+            leave("after the time looked at")
             continue
         last = max(last, moment)
         if sender and not of_sender(message.from_domain, sender):
@@ -294,6 +304,7 @@ def _read(
             np.array([each[0] for each in others], dtype=np.float64),
             np.array([each[1] for each in others], dtype=np.int64),
         ),
+        since=begin,
         until=end if until is not None else last,
         left_out=dict(sorted(left_out.items())),
     )
@@ -415,7 +426,7 @@ def _weeks(stream: _Stream, people: Sequence[Recipient]) -> _Weeks:
     np.minimum.at(first, stream.everything[1], stream.everything[0])
     start = np.array(
         [
-            first[index] + ANCHOR if person.signed_up is None else person.signed_up.timestamp()
+            first[index] + ANCHOR if person.signed_up is None else max(stream.since, person.signed_up.timestamp())
             for index, person in enumerate(people)
         ]
     )
@@ -826,18 +837,20 @@ def cadence(
     rules: Rules = Rules(),
     *,
     sender: str = "",
+    since: datetime.datetime | None = None,
     until: datetime.datetime | None = None,
     latest: datetime.datetime | None = None,
 ) -> Cadence:
     """What this mail shows of its sender.
 
     ``messages``: of one folder or several, in any order; read once. ``sender``: a domain, to look only at its mail and
-    that of the domains below it; without it all of the mail, each From domain a sender of its own. ``until``: end of
-    the time looked at, default the last message of anybody. ``latest``: mail dated after it (now, for mail just read)
-    has a false date and is left out. Raises ``ValueError`` for a zone that does not exist.
+    that of the domains below it; without it all of the mail, each From domain a sender of its own. ``since``,
+    ``until``: the time looked at, default from the first message to the last one of anybody. ``latest``: mail dated
+    after it (now, for mail just read) has a false date and is left out. Raises ``ValueError`` for a zone that does not
+    exist.
     """
     sender = sender.lower().rstrip(".")
-    stream = _read(messages, sender, latest, until)
+    stream = _read(messages, sender, latest, since, until)
     people = [known.of(recipient) for _, recipient in stream.units]
     senders = sorted({name for name, _ in stream.units})
     number = {name: index for index, name in enumerate(senders)}

@@ -412,6 +412,17 @@ def test_what_is_left_out_is_counted() -> None:
     }
 
 
+def test_one_false_date_can_be_cut_off() -> None:
+    messages = [
+        *daily(60, 9),
+        dataclasses.replace(message(0), arrived=datetime.datetime(1999, 1, 1, tzinfo=datetime.UTC)),
+    ]
+    assert figure(messages, "messages_per_week").value == pytest.approx(0, abs=0.1)
+    found = cadence(messages, since=message(-DAY).arrived)
+    assert found.estimates["trial.messages_per_week"].value == 7
+    assert found.left_out == {"before the time looked at": 1}
+
+
 def test_the_date_stands_in_where_nothing_says_when_it_arrived() -> None:
     messages = [dataclasses.replace(each, arrived=None, sent=each.arrived) for each in daily(50, 9)]
     assert figure(messages, "messages_per_week").value == 7
