@@ -18,7 +18,7 @@ from mailrubric.causes import explain
 from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import label, plain
-from mailrubric.display import one_line, value_words
+from mailrubric.display import one_line, tenths, value_words
 from mailrubric.evidence.observation import Observation
 from mailrubric.trials import folder, support, surveys, tasks
 from mailrubric.trials.folder import Trials
@@ -166,19 +166,20 @@ def _compared(place: _Place, metric: str, found: list[Observation]) -> None:
         st.plotly_chart(
             _intervals(place, metric, known), config={"displayModeBar": False}, alt=f"{SHOWN[metric][0]} of each vendor"
         )
-        st.caption(
-            "The line is the 95 % interval, or the range of the testers for the first message. A line that reaches the "
-            "edge is open: so few tickets bound nothing there."
-        )
+        if metric == "trial.first_send_minutes":
+            st.caption("The point is the median of the testers, the line goes from the quickest to the slowest.")
+        elif SHOWN[metric][2] is None:
+            st.caption("The line is the 95 % interval; where it reaches the right edge, so few tickets bound nothing.")
+        else:
+            st.caption("The line is the 95 % interval.")
     rows: list[dict[str, object]] = [
         {
             "Vendor": place.current.name(each.vendor),
             "Value": value_words(each.value, each.unit) if each.value is not None else None,
-            "From": each.low,
-            "To": None if each.high == folder.OPEN_END else each.high,
+            "Interval": _interval(each),
             "Answers": each.n,
             "Newest": each.observed[:10],
-            "Why unknown": "" if each.cause is None else f"{explain(each.cause).sentence} {each.detail}",
+            "Why unknown": "" if each.cause is None else each.detail or explain(each.cause).sentence,
         }
         for each in found
     ]
@@ -191,13 +192,18 @@ def _compared(place: _Place, metric: str, found: list[Observation]) -> None:
         placeholder="unknown",
         column_config={
             "Vendor": st.column_config.TextColumn(pinned=True, width="medium"),
-            "From": st.column_config.NumberColumn(format="%.1f", help="Lower bound; unknown when nothing bounds it"),
-            "To": st.column_config.NumberColumn(format="%.1f", help="Upper bound; unknown when nothing bounds it"),
+            "Interval": st.column_config.TextColumn(help="Open where so few tickets bound nothing"),
             "Answers": st.column_config.NumberColumn(help="Answers, testers, tasks or tickets behind the value"),
             "Why unknown": st.column_config.TextColumn(width="large"),
         },
         alt=f"{SHOWN[metric][0]} of each vendor with its interval",
     )
+
+
+def _interval(each: Observation) -> str | None:
+    if each.low is None or each.high is None:
+        return None
+    return f"{tenths(each.low)} to {'open' if each.high == folder.OPEN_END else tenths(each.high)}"
 
 
 def _intervals(place: _Place, metric: str, known: list[Observation]) -> go.Figure:

@@ -146,9 +146,9 @@ def test_the_overview_shows_each_vendor_with_its_interval_and_why_not(place):
     rows = {row["Vendor"]: row for row in table.value.to_dict("records")}
     assert rows["Acme"]["Value"] == "87.5"
     assert rows["Acme"]["Answers"] == 2
-    assert rows["Acme"]["From"] < 87.5 < rows["Acme"]["To"] == 100
+    assert rows["Acme"]["Interval"] == "0.0 to 100.0"
     assert pd.isna(rows["Bolt"]["Value"])
-    assert "none of them is complete" in rows["Bolt"]["Why unknown"]
+    assert "No complete answer yet" in rows["Bolt"]["Why unknown"]
     assert "87.5 of 100 from 2 answers" in said(app)
 
 
