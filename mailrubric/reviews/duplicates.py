@@ -148,18 +148,18 @@ def _plain_shingles(text: str) -> set[str]:
 
 
 def _similar(ordered: Sequence[Review]) -> Iterator[tuple[Key, Duplicate]]:
-    originals: dict[str, Review] = {}
+    same: dict[str, list[Review]] = {}
     for review in ordered:
         text = normalised(review.text or review.title)
-        if len(text) < SHORTEST_TEXT:
-            continue
-        original = originals.setdefault(text, review)
-        if original is not review:
+        if len(text) >= SHORTEST_TEXT:
+            same.setdefault(text, []).append(review)
+    different = list(same.values())
+    for original, *copies in different:
+        for review in copies:
             yield (review.source, review.id), _of_text(review, original, 1.0)
-    different = list(originals.values())
-    for later, earlier, how_much in _similar_pairs(list(originals)):
-        review = different[later]
-        yield (review.source, review.id), _of_text(review, different[earlier], how_much)
+    for later, earlier, how_much in _similar_pairs(list(same)):
+        for review in different[later]:  # its copies too: they repeat what their own original repeats
+            yield (review.source, review.id), _of_text(review, different[earlier][0], how_much)
 
 
 def _of_text(review: Review, original: Review, how_much: float) -> Duplicate:
