@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mailrubric.workspace import shipped_folder
+from tests.mailrubric.cli.test_mail_analyse import write as write_letter
 from tests.mailrubric.cli.test_mail_cadence import write as write_mailbox
 
 KEYED_BY_DATA = {"causes", "versions", "central", "options", "aspects", "sources"}
@@ -207,12 +208,18 @@ def test_mail_cadence(call, tmp_path):
     check("mail-cadence", call("mail", "cadence", path, "--recipient-zone", "Europe/Berlin", "--json").json)
 
 
+def test_mail_analyse(call, tmp_path):
+    path = write_letter(tmp_path / "1.eml")
+    check("mail-analyse", call("mail", "analyse", path, "--offline", "--json").json)
+
+
 def test_every_command_is_documented():
     assert set(EXAMPLES) == {
         "failure", "validate", "probe-target", "preconditions", "probe-vendors", "score", "robust", "sensitivity",
         "why", "people", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "changes", "explain",
         "survey-add", "survey-summary", "trial-tasks", "trial-log", "trial-summary", "support-log", "support-summary",
-        "export", "new", "metrics", "lab", "serve", "mail-cadence", "reviews-summary", "reviews-collect", "send",
+        "export", "new", "metrics", "lab", "serve", "mail-analyse", "mail-cadence", "reviews-summary", "reviews-collect",
+        "send",
     }  # fmt: skip
     assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")
 
