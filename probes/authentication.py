@@ -63,9 +63,10 @@ class Secret:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user's name, and a password or an OAuth 2.0 access token (exactly one of them)."""
+    """A user's name, and a password or an OAuth 2.0 access token (exactly one of them). Some vendors give out a token
+    to be used as both, so the name is not shown either."""
 
-    user: str
+    user: str = dataclasses.field(repr=False)
     password: Secret | None = None
     token: Secret | None = None
 
@@ -215,7 +216,7 @@ class Plain(Mechanism):
         raise self._unexpected()
 
 
-class Login(Mechanism):
+class LoginMechanism(Mechanism):
     """LOGIN (draft-murchison-sasl-login, obsolete and offered by many): name, then password. What the prompts say
     differs from server to server, so only their order counts."""
 
@@ -462,7 +463,7 @@ def choose(
         case "PLAIN":
             return Plain(user, secret)
         case "LOGIN":
-            return Login(user, secret)
+            return LoginMechanism(user, secret)
         case "CRAM-MD5":
             return CramMD5(user, secret)
         case "XOAUTH2":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     from mailrubric.evidence.observation import Observation
     from mailrubric.mail.sending import Message, Outcome, Plan
     from probes.model import Unmeasured
+    from probes.network import Options
 
 NOTHING_ACCEPTED = 3
+STOPPED = 130
 
 
 def send(
@@ -158,7 +162,7 @@ def send(
     _announce(plan)
     if not own_account:
         raise Usage("nothing was sent: say --own-account when this account and these mailboxes are yours to use")
-    outcome = asyncio.run(sending.run(plan, settings, complain))
+    outcome = asyncio.run(_run(plan, settings))
     report = ""
     if no_store:
         observed = sending.observations(outcome)
@@ -171,7 +175,28 @@ def send(
         print_json(_document(outcome, observed, report))
     else:
         _show(outcome, observed)
-    raise typer.Exit(0 if outcome.accepted else NOTHING_ACCEPTED)
+    raise typer.Exit(STOPPED if outcome.stopped else 0 if outcome.accepted else NOTHING_ACCEPTED)
+
+
+async def _run(plan: Plan, settings: Options) -> Outcome:
+    """Send and look. The first Ctrl-C ends it after one more look, and what was seen is kept; the second ends it at
+    once."""
+    from mailrubric.mail.sending import run
+
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def asked() -> None:
+        complain("stopping after one more look; what was seen is kept (Ctrl-C again to leave at once)")
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+        loop.add_signal_handler(signal.SIGINT, asked)
+    try:
+        return await run(plan, settings, complain, stop)
+    finally:
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.remove_signal_handler(signal.SIGINT)
 
 
 def _announce(plan: Plan) -> None:
@@ -257,6 +282,7 @@ def _document(outcome: Outcome, observed: Sequence[Observation], report: str) ->
         "server": server_url(plan.account.endpoint),
         "from": plan.account.sender,
         "wait": plan.wait,
+        "waited": outcome.waited,
         "report": report or None,
         "accepted": outcome.accepted,
         "messages": [_message(message) for message in outcome.messages],

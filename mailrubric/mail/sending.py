@@ -15,11 +15,11 @@ import math
 import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mailrubric.evidence.observation import Observation, ObservedValue
 from mailrubric.mail import send_metrics
-from probes.authentication import Credentials, Secret
+from probes.authentication import Credentials, Redactor, Secret
 from probes.letter import compose, is_address, run_mark
 from probes.model import Cause, Endpoint, Measurement, Report, Step, Unmeasured
 from probes.network import Network, Options, Surroundings
@@ -187,6 +187,11 @@ class Outcome:
     asked: tuple[Measurement, ...] = ()
     transcript: tuple[Step, ...] = ()
     duration_ms: float = 0.0
+    waited: float = 0.0
+    """Seconds after the last message in which it was looked for, unless everything was found before: those of the plan,
+    fewer when somebody put an end to it."""
+    stopped: bool = False
+    """Whether somebody put an end to it."""
 
     @property
     def accepted(self) -> int:
@@ -251,19 +256,29 @@ class _Transcripts:
         return tuple(sorted(self._steps, key=lambda step: step.ms))
 
 
-async def run(plan: Plan, options: Options, tell: Callable[[str], None] = lambda text: None) -> Outcome:
+async def run(
+    plan: Plan,
+    options: Options,
+    tell: Callable[[str], None] = lambda text: None,
+    stop: asyncio.Event | None = None,
+) -> Outcome:
     """Open the seed mailboxes, send the messages one after the other, and look for them until the wait is over. Raises
     nothing but ``CancelledError``: what went wrong is in the outcome.
 
     ``options``: the limits of one session are taken as they are but for the number of connections. ``tell``: progress,
-    a line at a time. A message to a seed mailbox that cannot be opened is not sent: nobody could see what becomes of
-    it.
+    a line at a time. ``stop``: once it is set, no further message is sent, and after one more look the wait is over.
+    A message to a seed mailbox that cannot be opened is not sent: nobody could see what becomes of it.
     """
     letters = plan.letters
+    stop = stop if stop is not None else asyncio.Event()
+    connections = 4 * (len(letters) + len(plan.seeds)) + 16
     limits = dataclasses.replace(
         options.limits,
-        connections_per_address=4 * len(letters) + 16,
-        connections_per_address_full=4 * len(letters) + 16,
+        connections_per_address=connections,
+        connections_per_address_full=connections,
+        connections_per_address_own_server=connections,
+        # Each mailbox is watched on a connection of its own, and many of them may be at one provider.
+        concurrent_per_address=len(plan.seeds) + 4,
     )
     options = dataclasses.replace(options, limits=limits, record_to=None)
     surroundings = surroundings_for_secrets(options)
@@ -294,14 +309,8 @@ async def run(plan: Plan, options: Options, tell: Callable[[str], None] = lambda
         for seed in plan.seeds:
             problem = await opened[seed.name]
             tell(f"mailbox {seed.name}: {'open' if problem is None else problem}")
-        await _send_all(outcome, options, surroundings, expectations, opened, transcripts, tell)
-        now = asyncio.get_running_loop().time()
-        wait = plan.wait if any(expectation.pending for expectation in expectations.values()) else 0.0
-        if wait:
-            tell(f"looking for the messages, for at most {wait:.0f} s")
-        for expectation in expectations.values():
-            expectation.until = now + wait
-        await asyncio.gather(*tasks)
+        await _send_all(outcome, options, surroundings, expectations, opened, transcripts, tell, stop)
+        await _wait_for(outcome, expectations, tasks, tell, stop)
         _settle(outcome, expectations)
     finally:
         for task in tasks:
@@ -311,7 +320,66 @@ async def run(plan: Plan, options: Options, tell: Callable[[str], None] = lambda
         await surroundings.close()
     outcome.transcript = transcripts.all()
     outcome.duration_ms = round(transcripts.offset(), 3)
+    _take_out_secrets(outcome)
     return outcome
+
+
+async def _wait_for(
+    outcome: Outcome,
+    expectations: Mapping[str, Expectation],
+    tasks: Sequence[asyncio.Task[None]],
+    tell: Callable[[str], None],
+    stop: asyncio.Event,
+) -> None:
+    """Until everything was found, or the wait is over and each mailbox looked through once more."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    outcome.waited = outcome.plan.wait
+    pending = any(expectation.pending for expectation in expectations.values())
+    if pending and not stop.is_set():
+        tell(f"looking for the messages, for at most {outcome.plan.wait:.0f} s")
+    for expectation in expectations.values():
+        expectation.until = began + (outcome.plan.wait if pending else 0.0)
+    watching: asyncio.Future[Any] = asyncio.gather(*tasks)
+    stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((watching, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not watching.done():
+            outcome.stopped = True
+            outcome.waited = min(outcome.waited, loop.time() - began)
+            for expectation in expectations.values():
+                expectation.until = loop.time()
+        await watching
+    finally:
+        stopping.cancel()
+        watching.cancel()
+        await asyncio.gather(stopping, watching, return_exceptions=True)
+
+
+def _take_out_secrets(outcome: Outcome) -> None:
+    """Each session has taken its own secret out of what it heard; here all of them are taken out of everything: a user
+    name that is a token too may come back in a message's headers, for one."""
+    redactor = Redactor()
+    for login in (outcome.plan.account.login, *(seed.login for seed in outcome.plan.seeds)):
+        redactor.hide(login.credentials.secret.reveal())
+    outcome.transcript = tuple(dataclasses.replace(step, text=redactor(step.text)) for step in outcome.transcript)
+    for message in outcome.messages:
+        sending = message.sending
+        if message.arrival is not None:
+            headers = tuple(redactor(line) for line in message.arrival.headers)
+            message.arrival = dataclasses.replace(message.arrival, headers=headers)
+        if message.problem is not None:
+            message.problem = redactor.problem(message.problem)
+        if sending.problem is not None:
+            sending.problem = redactor.problem(sending.problem)
+        sending.transcript = ()  # it stands in the run's
+        sending.reply = redactor(sending.reply)
+        sending.steps = [dataclasses.replace(step, said=redactor(step.said)) for step in sending.steps]
+    outcome.asked = tuple(dataclasses.replace(each, detail=redactor(each.detail)) for each in outcome.asked)
+    for watched in outcome.watches.values():
+        watched.transcript = ()
+        if watched.problem is not None:
+            watched.problem = redactor.problem(watched.problem)
 
 
 async def _send_all(
@@ -322,6 +390,7 @@ async def _send_all(
     opened: Mapping[str, asyncio.Future[Unmeasured | None]],
     transcripts: _Transcripts,
     tell: Callable[[str], None],
+    stop: asyncio.Event,
 ) -> None:
     plan = outcome.plan
     account = plan.account
@@ -334,7 +403,10 @@ async def _send_all(
             outcome.messages.append(Message(number, recipient, seed.name if seed else "", sending))
             continue
         if last_letter is not None:
-            await asyncio.sleep(plan.spacing)
+            await _pause(plan.spacing, stop)
+        if stop.is_set():
+            outcome.stopped = True
+            return
         letter = compose(outcome.run, number, account.sender, recipient, datetime.datetime.now(datetime.UTC))
         last_letter = letter
         if seed is not None:
@@ -350,8 +422,8 @@ async def _send_all(
             tell(f"message {number} to {recipient}: accepted in {sending.accepted_ms:.0f} ms, {sending.reply}")
         else:
             tell(f"message {number} to {recipient}: {sending.failed_at}: {sending.problem}")
-    if last_letter is not None and (plan.malformed_recipients or plan.unknown_recipient):
-        await asyncio.sleep(plan.spacing)
+    if last_letter is not None and (plan.malformed_recipients or plan.unknown_recipient) and not stop.is_set():
+        await _pause(plan.spacing, stop)
         offset = transcripts.offset()
         async with Network(account.endpoint, options, surroundings) as network:
             tried, outcome.asked = await try_recipients(
@@ -363,6 +435,12 @@ async def _send_all(
                 unknown=plan.unknown_recipient,
             )
         transcripts.add(tried.transcript, offset)
+
+
+async def _pause(seconds: float, stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 def _settle(outcome: Outcome, expectations: Mapping[str, Expectation]) -> None:
@@ -385,7 +463,7 @@ def _settle(outcome: Outcome, expectations: Mapping[str, Expectation]) -> None:
         else:
             message.problem = Unmeasured(
                 Cause.DEADLINE_EXCEEDED,
-                f"in none of {watched.folders} folders {outcome.plan.wait:.0f} s after the last message was sent",
+                f"in none of {watched.folders} folders {outcome.waited:.0f} s after the last message was sent",
             )
 
 
@@ -478,9 +556,11 @@ def _session_times(outcome: Outcome) -> dict[str, _Found]:
     for step, metric in send_metrics.STEP_METRICS.items():
         times = [step_taken.ms for each in sendings for step_taken in each.steps if step_taken.name == step]
         found[metric] = _median(times, why)
-    mechanisms = {each.mechanism for each in sendings if each.ms("auth") is not None}
+    mechanisms = [each.mechanism for each in sendings if each.ms("auth") is not None]
     found[send_metrics.MECHANISM] = (
-        _Found(", ".join(sorted(mechanisms)), n=len(sendings)) if mechanisms else _Found(None, why.cause, why.detail)
+        _Found(", ".join(sorted(set(mechanisms))), n=len(mechanisms))
+        if mechanisms
+        else _Found(None, why.cause, why.detail)
     )
     return found
 
@@ -517,9 +597,9 @@ def _shares(outcome: Outcome) -> dict[str, _Found]:
     n, missing = len(counted), len(counted) - sum(placed.values())
     words = f"of {n} messages {placed['inbox']} in the inbox, {placed['spam']} in spam, {placed['other']} elsewhere"
     if missing:
-        words += f", {missing} in no folder {outcome.plan.wait:.0f} s after the last was sent"
+        words += f", {missing} in no folder {outcome.waited:.0f} s after the last was sent"
     detail = "; ".join([words, *(f"left out: {each}" for each in left_out)])
-    if missing and outcome.plan.wait < SETTLED_SECONDS:
+    if missing and outcome.waited < SETTLED_SECONDS:
         detail += f"; they may be on their way: only after {SETTLED_SECONDS:.0f} s they count as not delivered"
         return dict.fromkeys(metrics, _Found(None, Cause.DEADLINE_EXCEEDED, detail))
 
@@ -538,7 +618,7 @@ def _delivery(outcome: Outcome) -> _Found:
     missing = sum(math.isinf(each) for each in times)
     detail = "; ".join(f"left out: {each}" for each in left_out)
     if missing:
-        detail = "; ".join(filter(None, [f"{missing} of {len(times)} not found in {outcome.plan.wait:.0f} s", detail]))
+        detail = "; ".join(filter(None, [f"{missing} of {len(times)} not found in {outcome.waited:.0f} s", detail]))
     middle = statistics.median(times)
     if math.isinf(middle):
         return _Found(None, Cause.DEADLINE_EXCEEDED, detail)

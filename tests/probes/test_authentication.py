@@ -14,7 +14,7 @@ from probes.authentication import (
     ChannelBinding,
     CramMD5,
     Credentials,
-    Login,
+    LoginMechanism,
     Mechanism,
     OAuthBearer,
     Plain,
@@ -39,7 +39,7 @@ def test_plain() -> None:
 
 
 def test_login() -> None:
-    mechanism = Login("tim", "tanstaaf")
+    mechanism = LoginMechanism("tim", "tanstaaf")
     assert mechanism.first is None
     assert mechanism.respond(b"User Name\0") == b"tim"
     assert mechanism.respond(b"anything") == b"tanstaaf"
@@ -257,6 +257,7 @@ def test_no_way_in(offered: set[str], wanted: str, token: bool, words: str) -> N
 def test_a_secret_shows_itself_to_nobody() -> None:
     secret = Secret(SECRET)
     credentials = Credentials("user", secret)
+    assert "somebody" not in repr(Credentials("somebody", secret))
     for shown in (repr(secret), str(secret), f"{secret}", f"{secret!r:>50}", repr(credentials), f"{[credentials]}"):
         assert SECRET not in shown
     for stored in (lambda: pickle.dumps(secret), lambda: copy.deepcopy(credentials)):

@@ -60,7 +60,7 @@ def message(number: int, name: str, place: Placement | None, seconds: float = 2.
 
 
 def outcome(what: Plan, messages: list[Message], **watches: Watch) -> Outcome:
-    made = Outcome(what, "mr0123456789abcdef", SENT, "here", messages)
+    made = Outcome(what, "mr0123456789abcdef", SENT, "here", messages, waited=what.wait)
     made.watches = {each.name: Watch(complete=True, folders=3) for each in what.seeds} | watches
     return made
 
