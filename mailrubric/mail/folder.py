@@ -31,7 +31,7 @@ GROUP = 200
 GROUP_BYTES = 4 * 1024 * 1024
 """Messages are fetched together up to this size."""
 SESSIONS = 4
-"""How often a session that broke off is taken up again, and the first one."""
+"""Sessions in a row that break off without bringing anything new, until that is the end."""
 SECONDS = 4 * 3600.0
 """For the whole folder, where nobody says otherwise."""
 LIST_BYTES = 8 * 1024 * 1024
@@ -125,7 +125,7 @@ async def _stream(folder: Folder, login: Login, options: Options) -> AsyncGenera
                     validity = await reader.examine(folder.name, validity)
                     async for place_group, last in reader.read(folder, done):
                         done = last
-                        attempts = SESSIONS
+                        attempts = SESSIONS - 1
                         yield place_group
                     with contextlib.suppress(Unmeasured):  # everything is here already
                         await reader.leave()
