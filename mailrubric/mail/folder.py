@@ -155,10 +155,10 @@ class _FolderReader(Reader):
 
     async def read(self, folder: Folder, done: int) -> AsyncIterator[tuple[list[Place], int]]:
         """Groups of messages with unique identifiers above ``done``, each with the last identifier that it covers."""
-        numbers = [number for number in await self._numbers(done) if number > done]
+        numbers = [number for number in await self._identifiers_above(done) if number > done]
         for start in range(0, len(numbers), GROUP):
             group = numbers[start : start + GROUP]
-            facts = await self._facts(group)
+            facts = await self._facts_of(group)
             ready: list[int] = []
             size = 0
             for number in group:
@@ -166,14 +166,14 @@ class _FolderReader(Reader):
                 if fact is None:  # it was deleted in the meantime
                     continue
                 if ready and size + fact.size > GROUP_BYTES:
-                    yield await self._fetch(folder, ready, facts), ready[-1]
+                    yield await self._messages_of(folder, ready, facts), ready[-1]
                     ready, size = [], 0
                 ready.append(number)
                 size += min(fact.size, fields.HEADER_BYTES) if fact.size > reading.MESSAGE_BYTES else fact.size
             if ready:
-                yield await self._fetch(folder, ready, facts), ready[-1]
+                yield await self._messages_of(folder, ready, facts), ready[-1]
 
-    async def _numbers(self, done: int) -> list[int]:
+    async def _identifiers_above(self, done: int) -> list[int]:
         """The unique identifiers above ``done``, ascending."""
         found: set[int] = set()
         for line in await self._ok(f"UID SEARCH UID {done + 1}:*"):
@@ -182,10 +182,10 @@ class _FolderReader(Reader):
                 found |= {int(word) for word in words[1:] if re.fullmatch(rb"[0-9]{1,10}", word)}
         return sorted(found)
 
-    async def _facts(self, numbers: Sequence[int]) -> dict[int, _Fact]:
+    async def _facts_of(self, numbers: Sequence[int]) -> dict[int, _Fact]:
         found: dict[int, _Fact] = {}
         wanted = set(numbers)
-        for items in await self._items(numbers, "UID FLAGS INTERNALDATE RFC822.SIZE"):
+        for items in await self._items_of(numbers, "UID FLAGS INTERNALDATE RFC822.SIZE"):
             number, size, flags = items.get(b"UID"), items.get(b"RFC822.SIZE"), items.get(b"FLAGS")
             if not (isinstance(number, bytes) and number.isdigit() and isinstance(size, bytes) and size.isdigit()):
                 continue
@@ -195,7 +195,7 @@ class _FolderReader(Reader):
                 found[int(number)] = _Fact(int(size), seen, items.get(b"INTERNALDATE"))
         return found
 
-    async def _fetch(self, folder: Folder, numbers: Sequence[int], facts: dict[int, _Fact]) -> list[Place]:
+    async def _messages_of(self, folder: Folder, numbers: Sequence[int], facts: dict[int, _Fact]) -> list[Place]:
         large = [number for number in numbers if facts[number].size > reading.MESSAGE_BYTES]
         texts: dict[int, bytes] = {}
         for group, most in (
@@ -204,7 +204,7 @@ class _FolderReader(Reader):
         ):
             if not group:
                 continue
-            for items in await self._items(group, f"UID BODY.PEEK[]<0.{most}>"):
+            for items in await self._items_of(group, f"UID BODY.PEEK[]<0.{most}>"):
                 number = items.get(b"UID")
                 text = next((value for name, value in items.items() if name.startswith(b"BODY[]")), None)
                 if isinstance(number, bytes) and number.isdigit() and isinstance(text, bytes):
@@ -222,7 +222,7 @@ class _FolderReader(Reader):
             if number in texts
         ]
 
-    async def _items(self, numbers: Sequence[int], what: str) -> list[dict[bytes, Parsed]]:
+    async def _items_of(self, numbers: Sequence[int], what: str) -> list[dict[bytes, Parsed]]:
         found = []
         for line in await self._ok(f"UID FETCH {ranges(numbers)} ({what})"):
             match = re.match(rb"[0-9]{1,10} FETCH (?=\()", line, re.IGNORECASE)
