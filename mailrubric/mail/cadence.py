@@ -10,6 +10,7 @@ How intervals are made is in ``mailrubric.mail.intervals``; docs/methodology.md 
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import datetime
 import math
@@ -54,6 +55,8 @@ ANCHOR = DAY / 2
 never falls on a border."""
 OPEN_CAMPAIGNS = 32
 """How many of a sender's latest campaigns a subject is compared with."""
+KEPT_SUBJECTS = 10_000
+"""Subjects whose words are kept at hand."""
 CHANCE_OF_SILENCE = 3.0
 """Messages that would have come by the rate before: none instead has a chance of e⁻³ = 5 %."""
 EARLIEST = datetime.datetime(1995, 1, 1, tzinfo=datetime.UTC).timestamp()
@@ -244,9 +247,11 @@ def _read(
     end = math.inf if until is None else until.timestamp()
     left_out: dict[str, int] = {}
     units: dict[tuple[str, str], int] = {}
-    rows: list[tuple[float, int, int, str, str, str]] = []
-    others: list[tuple[float, int]] = []
-    names: dict[str, str] = {}
+    # Columns of plain numbers: a hundred thousand messages must fit beside whatever else is done.
+    times, numbers = array.array("d"), array.array("q")
+    seen, marks = array.array("b"), array.array("q")
+    other_times, other_numbers = array.array("d"), array.array("q")
+    labels: dict[tuple[str, str, str], int] = {}
     last = -math.inf
     looked_at = 0
 
@@ -282,28 +287,29 @@ def _read(
         unit = units.setdefault((sender or message.from_domain, message.recipient), len(units))
         if message.bulk is False:
             leave("not bulk mail")
-            others.append((moment, unit))
+            other_times.append(moment)
+            other_numbers.append(unit)
             continue
-        seen = -1 if message.seen is None else int(message.seen)
-        # Kept once each: a hundred thousand messages have few campaigns.
-        identity = names.setdefault(message.campaign_id, message.campaign_id)
-        feedback = names.setdefault(message.feedback_id, message.feedback_id)
-        subject = names.setdefault(message.subject[:200], message.subject[:200])
-        rows.append((moment, unit, seen, identity, feedback, subject))
-    rows.sort()
-    others += [(row[0], row[1]) for row in rows]
-    others.sort()
+        label = (message.campaign_id, message.feedback_id, message.subject[:200])
+        times.append(moment)
+        numbers.append(unit)
+        seen.append(-1 if message.seen is None else int(message.seen))
+        marks.append(labels.setdefault(label, len(labels)))
+    time, unit_of = np.array(times, dtype=np.float64), np.array(numbers, dtype=np.int64)
+    # Ties by recipient, so that the order in which messages are given never matters.
+    order = np.lexsort((np.array(marks, dtype=np.int64), unit_of, time))
     known = list(units)
+    everything = np.concatenate((time, np.array(other_times, dtype=np.float64)))
+    everyone = np.concatenate((unit_of, np.array(other_numbers, dtype=np.int64)))
+    sorting = np.argsort(everything, kind="stable")
+    mark = np.array(marks, dtype=np.int64)[order]
     return _Stream(
         units=known,
-        unit=np.array([row[1] for row in rows], dtype=np.int64),
-        time=np.array([row[0] for row in rows], dtype=np.float64),
-        seen=np.array([row[2] for row in rows], dtype=np.int64),
-        campaign=np.array(_campaigns(rows, known), dtype=np.int64),
-        everything=(
-            np.array([each[0] for each in others], dtype=np.float64),
-            np.array([each[1] for each in others], dtype=np.int64),
-        ),
+        unit=unit_of[order],
+        time=time[order],
+        seen=np.array(seen, dtype=np.int64)[order],
+        campaign=_campaigns(time[order], unit_of[order], mark, list(labels), known),
+        everything=(everything[sorting], everyone[sorting]),
         since=begin,
         until=end if until is not None else last,
         left_out=dict(sorted(left_out.items())),
@@ -336,24 +342,33 @@ class _Campaign:
     recipients: set[str]
 
 
-def _campaigns(rows: Sequence[tuple[float, int, int, str, str, str]], units: Sequence[tuple[str, str]]) -> list[int]:
-    """The campaign of each message, in order of time.
+def _campaigns(
+    time: FloatArray,
+    unit: IntArray,
+    mark: IntArray,
+    labels: Sequence[tuple[str, str, str]],
+    units: Sequence[tuple[str, str]],
+) -> IntArray:
+    """The campaign of each message, in order of time. ``labels``: (campaign id, Feedback-ID, subject) by ``mark``.
 
     One campaign reaches a recipient once, within ``CAMPAIGN_HOURS`` of its start. It is told by the platform's own
     campaign id; where there is none, by alike subjects under one Feedback-ID. (That field alone does not tell: with
     some platforms all of a customer's mail has the same one.)
     """
     open_ones: dict[str, list[_Campaign]] = {}
-    found = []
+    found = array.array("q")
     count = 0
     words: dict[str, frozenset[str]] = {}
-    for moment, unit, _, identity, feedback, subject in rows:
-        sender, recipient = units[unit]
+    for moment, which, label in zip(time.tolist(), unit.tolist(), mark.tolist(), strict=True):
+        sender, recipient = units[which]
+        identity, feedback, subject = labels[label]
         mine = open_ones.setdefault(sender, [])
         if mine and moment - mine[0].began > CAMPAIGN_HOURS * 3600:
             mine[:] = [each for each in mine if moment - each.began <= CAMPAIGN_HOURS * 3600]
         told = words.get(subject)
         if told is None:
+            if len(words) >= KEPT_SUBJECTS:
+                words.clear()
             told = words[subject] = subject_words(subject)
         for each in reversed(mine):
             if recipient in each.recipients:
@@ -371,7 +386,7 @@ def _campaigns(rows: Sequence[tuple[float, int, int, str, str, str]], units: Seq
             del mine[:-OPEN_CAMPAIGNS]
             found.append(count)
             count += 1
-    return found
+    return np.array(found, dtype=np.int64)
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
