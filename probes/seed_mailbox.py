@@ -53,6 +53,9 @@ _SPAM_NAMES = frozenset(
 """Last parts of names of spam folders, where no folder carries \\Junk (RFC 6154)."""
 _SENT_NAMES = frozenset({"sent", "sent items", "sent messages", "sent mail", "sent-mail", "gesendet", "drafts"})
 _LABELS = 50
+_MOST_FETCHED = 200
+_FETCHED_AT_ONCE = 10
+"""Messages whose headers are fetched by one command, so that they fit into what we read of a reply."""
 
 
 def limits_for_reading(limits: Limits, seconds: float) -> Limits:
@@ -317,7 +320,8 @@ class Reader(IMAPDialogue):
         super().__init__(connection, network)
         self._redactor = redactor
         self._capabilities: Capabilities = {}
-        self._open = b""
+        self._known: set[tuple[bytes, int]] = set()
+        """Messages by folder and UID that have been fetched in this session."""
 
     # -- login --------------------------------------------------------------------------------------------------------
 
@@ -464,16 +468,23 @@ class Reader(IMAPDialogue):
         return found[:MOST_FOLDERS], unlooked + max(0, len(found) - MOST_FOLDERS)
 
     async def find(self, folder: Folder, run: str, since: datetime.datetime) -> list[Arrival]:
-        """The messages of a run in a folder, which is opened for reading only."""
+        """The messages of a run in a folder that were not there before in this session. The folder is opened for
+        reading only."""
         await self._ok(f"EXAMINE {_quoted_name(folder.name)}")
-        self._open = folder.name
         day = f"{since.day}-{_MONTHS[since.month - 1]}-{since.year}"
         lines = await self._ok(f'UID SEARCH SINCE {day} OR SUBJECT "{run}" HEADER "X-Mailrubric-Test" "{run}"')
-        numbers = _found_numbers(lines)
-        if not numbers:
-            return []
-        chosen = ",".join(map(str, numbers[:200]))
+        numbers = [number for number in _found_numbers(lines) if (folder.name, number) not in self._known]
+        found = []
+        for start in range(0, min(len(numbers), _MOST_FETCHED), _FETCHED_AT_ONCE):
+            chosen = numbers[start : start + _FETCHED_AT_ONCE]
+            found += await self._fetch(folder, run, chosen)
+            self._known |= {(folder.name, number) for number in chosen}
+        return found
+
+    async def _fetch(self, folder: Folder, run: str, numbers: Sequence[int]) -> list[Arrival]:
+        """The headers of these messages of the folder that is open, those of the run only."""
         gmail = " X-GM-LABELS" if "X-GM-EXT-1" in self._capabilities else ""
+        chosen = ",".join(map(str, numbers))
         lines = await self._ok(f"UID FETCH {chosen} (UID INTERNALDATE{gmail} BODY.PEEK[HEADER]<0.{HEADER_BYTES}>)")
         seen = datetime.datetime.now(datetime.UTC)
         found = []

@@ -284,7 +284,7 @@ async def run(
     surroundings = surroundings_for_secrets(options)
     outcome = Outcome(plan, run_mark(os.urandom(8)), datetime.datetime.now(datetime.UTC), options.vantage)
     transcripts = _Transcripts()
-    longest = plan.wait + len(letters) * (limits.deadline + plan.spacing)
+    longest = plan.wait + (len(letters) + 1) * (limits.deadline + plan.spacing)
     expectations = {seed.name: Expectation(outcome.run) for seed in plan.seeds}
     opened: dict[str, asyncio.Future[Unmeasured | None]] = {
         seed.name: asyncio.get_running_loop().create_future() for seed in plan.seeds

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import pickle
 import traceback
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probes.authentication import (
     MECHANISMS,
@@ -27,6 +30,7 @@ from probes.authentication import (
     saslprep,
 )
 from probes.model import Cause, Unmeasured
+from probes.replies import printable
 
 SECRET = "Tr0ub4dor&3-sécret"
 
@@ -139,6 +143,27 @@ def test_scram_with_a_server_that_does_not_know_the_password(message: bytes, wor
         mechanism.respond(message)
     with pytest.raises(Unmeasured, match="without proving"):
         mechanism.finished()
+
+
+@given(st.lists(st.binary(max_size=120), min_size=1, max_size=3))
+def test_no_server_gets_through_scram_by_chance(messages: list[bytes]) -> None:
+    mechanism = scram()
+    with contextlib.suppress(Unmeasured):
+        for message in messages:
+            mechanism.respond(message)
+    with pytest.raises(Unmeasured):
+        mechanism.finished()
+
+
+@given(st.text(min_size=8, max_size=60), st.text(max_size=200), st.text(max_size=200), st.integers(0, 300))
+def test_no_part_of_a_secret_is_left(secret: str, before: str, after: str, cut: int) -> None:
+    redactor = Redactor()
+    redactor.hide(secret)
+    shown = printable(secret, 1000)
+    said = redactor(printable(f"{before}{secret}{after}", 10_000))
+    assert shown not in said.replace("[hidden]", "\n") or shown in "[hidden]"
+    begun = redactor(printable(before, 10_000) + shown[:cut] + "…")
+    assert not begun.endswith(shown[:cut] + "…") or len(shown[:cut]) < 6
 
 
 def test_scram_needs_the_signature_to_finish() -> None:

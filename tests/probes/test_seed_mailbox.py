@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import dataclasses
 import datetime
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probes import seed_mailbox
 from probes.authentication import Credentials, Secret
@@ -152,6 +155,16 @@ async def test_a_spam_folder_named_by_the_user(trusting: Options) -> None:
     found, _ = await watched(Mailbox(), trusting, {1}, spam_folder="Nowhere")
     assert found.problem is not None
     assert found.problem.cause is Cause.NOT_APPLICABLE
+
+
+async def test_more_messages_than_fit_into_one_reply(trusting: Options) -> None:
+    long = b"".join(b"ARC-Seal: %d %s\r\n" % (number, b"x" * 900) for number in range(33))
+    box = Mailbox(mails=[dataclasses.replace(mail(number), headers=mail(number).headers[:-2] + long + b"\r\n")
+                         for number in range(1, 21)])  # fmt: skip
+    found, arrivals = await watched(box, trusting, set(range(1, 22)), wait=0.5)
+    assert found.complete
+    assert set(arrivals) == set(range(1, 21))
+    assert sum(" FETCH " in line for line in box.lines) == 2  # and nobody is asked again for what is known
 
 
 # --- absence ----------------------------------------------------------------------------------------------------------
@@ -327,6 +340,14 @@ async def test_a_message_that_only_pretends(trusting: Options) -> None:
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
+
+
+@given(st.binary(max_size=200))
+def test_parse_takes_anything(text: bytes) -> None:
+    with contextlib.suppress(Unmeasured):
+        parse(text)
+    time = received_time(b"Received: x; " + text)
+    assert time is None or time.tzinfo is datetime.UTC
 
 
 def test_parse() -> None:

@@ -6,6 +6,9 @@ import asyncio
 import base64
 import contextlib
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,6 +190,35 @@ def test_one_key_opens_nothing(call: Call, tmp_path: Path) -> None:
         assert "names no account of yours at postfix" in only_said.err
     assert server.connections == 0
     assert not (folder / "mailrubric.sqlite").exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_was_seen(tmp_path: Path) -> None:
+    box = Mailbox()
+    server = Server(delivered=Delivered(box, ("INBOX", "")))
+    with running(server, box):
+        folder = workspace(tmp_path / "own", server, box)
+        words = ("--seed", "box", "--messages", "2", "--spacing", "0", "--own-account", "--allow-private", "--json")
+        command = [sys.executable, "-m", "mailrubric", "send", "postfix", "--workspace", folder, *words]
+        command += ["--ca", authority_file(tmp_path)]
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd()
+        )
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("looking for"):
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    document = json.loads(out)
+    assert document["accepted"] == 2
+    assert document["waited"] < 900
+    assert [message["arrival_cause"] for message in document["messages"]] == [None, "deadline_exceeded"]
+    with Store(Workspace.open(folder).store_url()) as store:
+        stored = {each.metric: each for each in store.observations(["postfix"])}
+    assert stored["trial.inbox_rate"].cause == "deadline_exceeded"
+    assert stored["trial.send_accepted_ms"].n == 2
 
 
 def test_probe_never_sends(call: Call, tmp_path: Path) -> None:
