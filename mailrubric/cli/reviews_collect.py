@@ -155,7 +155,7 @@ def _run(workspace: Workspace, places: Sequence[Place], *, anew: bool, quiet: bo
     from mailrubric.cli.catalogue import parse_as_of, store_of
     from mailrubric.cli.terminal import interactive
     from mailrubric.reviews.collectors import everywhere
-    from mailrubric.reviews.collectors.client import Cache
+    from mailrubric.reviews.collectors.client import Cache, NothingToAsk
     from mailrubric.reviews.summary import refresh
 
     settings, found = workspace.settings, _Found()
@@ -175,9 +175,9 @@ def _run(workspace: Workspace, places: Sequence[Place], *, anew: bool, quiet: bo
     try:
         with store_of(workspace) as store:
             asyncio.run(gather())
-            if any(new for _, new in found.collected):
+            if any(each.seen for each, _ in found.collected):  # new or not: an earlier call may have been stopped
                 found.changed = refresh(store, parse_as_of(None))
-    except ValueError as error:
+    except NothingToAsk as error:
         raise Usage(f"that is nothing to ask for: {error}") from error
     except ssl.SSLError as error:
         raise Failure(f"the trust anchor {settings.ca} cannot be read: {error}", 2) from error

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mailrubric.reviews.authors import author_hash
-from mailrubric.reviews.collectors.client import Client, NotCollected, read_json
+from mailrubric.reviews.collectors.client import Client, NotCollected, NothingToAsk, read_json
 from mailrubric.reviews.collectors.collected import (
     EMPTY,
     MAXIMUM_TITLE,
@@ -79,10 +79,10 @@ async def collect(
     since: datetime | None = None,
     limit: int = 1000,
 ) -> Collected:
-    """Reviews of the app with this id in these countries' stores, the newest first. ``ValueError`` for an id that is no
-    number or a country that is not two letters."""
+    """Reviews of the app with this id in these countries' stores, the newest first. ``NothingToAsk`` for an id that is
+    no number or a country that is not two letters."""
     if not re.fullmatch(r"[0-9]{3,15}", app) or not all(re.fullmatch(r"[a-z]{2}", each) for each in countries):
-        raise ValueError("an app has a number, and a country two letters such as us")
+        raise NothingToAsk("an app has a number, and a country two letters such as us")
     harvest = Harvest(client, SOURCE, f"app {app} in {', '.join(countries)}", since, limit)
     fault: NotCollected | None = None
     for country in countries:

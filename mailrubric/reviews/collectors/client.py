@@ -61,6 +61,10 @@ class NotCollected(Exception):
         self.detail = detail
 
 
+class NothingToAsk(ValueError):
+    """What a collector was called with cannot be an id, a tag or a name of its source, so nobody was asked."""
+
+
 class TryLater(Exception):
     """Raised by a reader when an answer says in its body that there have been too many requests; treated as HTTP 429.
     ``seconds``: how long to wait, when it says so."""

@@ -128,8 +128,8 @@ async def collect(
     ca_file: str | None = None,
     bases: dict[str, str] | None = None,
 ) -> AsyncIterator[Collected]:
-    """What each place gives, as soon as it has given it. One source's fault is no other's. ``ValueError`` for an id or
-    a tag that cannot be one."""
+    """What each place gives, as soon as it has given it. One source's fault is no other's. ``NothingToAsk`` for an id
+    or a tag that cannot be one."""
     bases = BASES if bases is None else bases
     done: asyncio.Queue[Collected | None] = asyncio.Queue()
 

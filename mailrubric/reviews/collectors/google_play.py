@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from mailrubric.reviews.authors import person_hash
-from mailrubric.reviews.collectors.client import Client, NotCollected, TryLater
+from mailrubric.reviews.collectors.client import Client, NotCollected, NothingToAsk, TryLater
 from mailrubric.reviews.collectors.collected import EMPTY, Collected, Harvest, epoch, plain
 from mailrubric.reviews.review import Review
 from probes.model import Cause
@@ -47,12 +47,12 @@ async def collect(
     since: datetime | None = None,
     limit: int = 1000,
 ) -> Collected:
-    """Reviews of the app with this package name, in one language, the newest first. ``ValueError`` for a name, country
-    or language that cannot be one."""
+    """Reviews of the app with this package name, in one language, the newest first. ``NothingToAsk`` for a name,
+    country or language that cannot be one."""
     if not re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*)+", app, re.ASCII) or len(app) > 200:
-        raise ValueError("an app has a package name such as com.example.mail")
+        raise NothingToAsk("an app has a package name such as com.example.mail")
     if not re.fullmatch(r"[a-z]{2}", country) or not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]{2,4})?", language):
-        raise ValueError("a country is two letters such as us, a language a tag such as en")
+        raise NothingToAsk("a country is two letters such as us, a language a tag such as en")
     harvest = Harvest(client, SOURCE, f"app {app} in {language}", since, limit)
     fault: NotCollected | None = None
     try:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from mailrubric.reviews.authors import author_hash
-from mailrubric.reviews.collectors.client import DAY, KEPT_SECONDS, Client, NotCollected, read_json
+from mailrubric.reviews.collectors.client import DAY, KEPT_SECONDS, Client, NotCollected, NothingToAsk, read_json
 from mailrubric.reviews.collectors.collected import (
     EMPTY,
     Collected,
@@ -47,10 +47,10 @@ async def collect(
     limit: int = 1000,
 ) -> Collected:
     """Comments and posts that name the vendor by one of ``names``, each of which is searched for. What the words must
-    stand beside: :func:`mailrubric.reviews.collectors.mentions.about`. ``ValueError`` without a name."""
+    stand beside: :func:`mailrubric.reviews.collectors.mentions.about`. ``NothingToAsk`` without a name."""
     names = [word for name in names if (word := " ".join(name.replace('"', " ").split()))]
     if not names:
-        raise ValueError("there is no name to search for")
+        raise NothingToAsk("there is no name to search for")
     harvest = Harvest(client, SOURCE, ", ".join(names), since, limit)
     fault: NotCollected | None = None
     try:

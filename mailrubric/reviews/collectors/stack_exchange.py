@@ -15,7 +15,15 @@ from datetime import datetime
 from typing import Any
 
 from mailrubric.reviews.authors import author_hash
-from mailrubric.reviews.collectors.client import DAY, KEPT_SECONDS, Client, NotCollected, TryLater, read_json
+from mailrubric.reviews.collectors.client import (
+    DAY,
+    KEPT_SECONDS,
+    Client,
+    NotCollected,
+    NothingToAsk,
+    TryLater,
+    read_json,
+)
 from mailrubric.reviews.collectors.collected import (
     EMPTY,
     Collected,
@@ -45,9 +53,9 @@ async def collect(
     client: Client, vendor: str, site: str, tag: str, *, since: datetime | None = None, limit: int = 1000
 ) -> Collected:
     """Questions of a site with this tag, and the answers to them. ``since`` goes by the day of the question: a new
-    answer to an older one is not seen. ``ValueError`` for a site or a tag that cannot be one."""
+    answer to an older one is not seen. ``NothingToAsk`` for a site or a tag that cannot be one."""
     if not re.fullmatch(r"[a-z][a-z0-9.-]{0,60}", site) or not re.fullmatch(r"[a-z0-9.+#-]{1,60}", tag):
-        raise ValueError("a site such as stackoverflow, and a tag in small letters")
+        raise NothingToAsk("a site such as stackoverflow, and a tag in small letters")
     harvest = Harvest(client, SOURCE, f"{site}, tag {tag}", since, limit)
     fault: NotCollected | None = None
     try:
