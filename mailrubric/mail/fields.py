@@ -79,8 +79,10 @@ def as_text(value: bytes) -> str:
 def split(raw: bytes) -> tuple[bytes, int]:
     """The header section with CRLF line ends and without the empty line, and where in ``raw`` the body begins.
 
-    ``Unreadable`` when it is longer than ``HEADER_BYTES``.
+    ``Unreadable`` when it is longer than ``HEADER_BYTES``, or when an empty line ends it before it begins.
     """
+    if raw.startswith((b"\n", b"\r\n")):
+        raise Unreadable("no header field in it")
     ends = [(raw.find(mark, 0, HEADER_BYTES + 2), len(mark)) for mark in (b"\n\n", b"\n\r\n")]
     found = [(at, length) for at, length in ends if at >= 0]
     if found:
