@@ -218,7 +218,8 @@ def test_every_command_is_documented():
         "failure", "validate", "probe-target", "preconditions", "probe-vendors", "score", "robust", "sensitivity",
         "why", "people", "price", "price-curve", "price-break-even", "freeze", "diff", "check", "changes", "explain",
         "survey-add", "survey-summary", "trial-tasks", "trial-log", "trial-summary", "support-log", "support-summary",
-        "export", "new", "metrics", "lab", "serve", "mail-analyse", "mail-cadence", "reviews-summary", "reviews-collect",
+        "export", "new", "metrics", "lab", "serve", "mail-analyse", "mail-cadence",
+        "reviews-summary", "reviews-import", "reviews-collect",
         "send",
     }  # fmt: skip
     assert all(example["version"] == 1 for name, example in EXAMPLES.items() if name != "robust")
