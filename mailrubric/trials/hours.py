@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import zoneinfo
 from datetime import UTC, date, datetime, timedelta
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-LONGEST = timedelta(days=3660)
-"""Spans are looked at day by day; nobody waits longer than ten years."""
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 _HINT = "such as Europe/Berlin mon-fri 09:00-17:00"
@@ -41,19 +40,27 @@ class WorkingHours:
 
         A day is as long as the clock makes it: on the day that summer time begins an hour less lies between 1 and 4.
         """
-        begin, end = begin.astimezone(UTC), min(end.astimezone(UTC), begin.astimezone(UTC) + LONGEST)
+        begin, end = begin.astimezone(UTC), end.astimezone(UTC)
         if end <= begin:
             return 0.0
         zone = zone_named(self.zone)
-        day = begin.astimezone(zone).date()
-        last = end.astimezone(zone).date()
-        total = timedelta()
-        while day <= last:
-            if day.weekday() in self.days and day not in self.holidays:
-                opens, closes = self._at(day, self.start, zone), self._at(day, self.end, zone)
-                total += max(timedelta(), min(end, closes) - max(begin, opens))
-            day += timedelta(days=1)
-        return total.total_seconds() / 3600
+        years = range(begin.astimezone(zone).year, end.astimezone(zone).year)
+        worked = sum((_year(self, year)[-1] for year in years), timedelta())
+        return (worked + self._this_year(end, zone) - self._this_year(begin, zone)).total_seconds() / 3600
+
+    def _this_year(self, when: datetime, zone: zoneinfo.ZoneInfo) -> timedelta:
+        """Working hours from the beginning of the desk's year to a time of it."""
+        day = when.astimezone(zone).date()
+        before = _year(self, day.year)[day.timetuple().tm_yday - 1]
+        opens, closes = self.span(day, zone)
+        return before + max(timedelta(), min(when, closes) - opens)
+
+    def span(self, day: date, zone: zoneinfo.ZoneInfo) -> tuple[datetime, datetime]:
+        """When it opens and closes on a day, in UTC; the same time twice on a day without working hours."""
+        opens, closes = self._at(day, self.start, zone), self._at(day, self.end, zone)
+        # The last: a date that a country skipped when it moved across the date line.
+        open_then = day.weekday() in self.days and day not in self.holidays and opens.astimezone(zone).date() == day
+        return opens, closes if open_then else opens
 
     @property
     def words(self) -> str:
@@ -64,6 +71,21 @@ class WorkingHours:
     def _at(day: date, minute: int, zone: zoneinfo.ZoneInfo) -> datetime:
         midnight = datetime(day.year, day.month, day.day)
         return (midnight + timedelta(minutes=minute)).replace(tzinfo=zone).astimezone(UTC)
+
+
+@functools.lru_cache(maxsize=256)
+def _year(desk: WorkingHours, year: int) -> tuple[timedelta, ...]:
+    """Working hours from the beginning of a year to that of each of its days, and to its end."""
+    zone = zone_named(desk.zone)
+    sums = [timedelta()]
+    day = date(year, 1, 1)
+    while day.year == year:
+        opens, closes = desk.span(day, zone)
+        sums.append(sums[-1] + max(timedelta(), closes - opens))
+        if day == date.max:
+            break
+        day += timedelta(days=1)
+    return tuple(sums)
 
 
 def parse(text: str) -> WorkingHours:

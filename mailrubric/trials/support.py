@@ -164,10 +164,9 @@ def instant(text: str) -> datetime:
         raise ValueError(f"{shown(text)} is no time; write one {hint}") from None
     if when.tzinfo is None:
         raise ValueError(f"{shown(text)} lacks its offset from UTC; write it behind the time, {hint}")
-    try:
-        return when.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{shown(text)} is no time that can be used") from None
+    if not 1990 <= when.year <= 9990:  # at the ends of the calendar, time zones lead out of it
+        raise ValueError(f"{shown(text)} is no time that can be used")
+    return when.astimezone(UTC)
 
 
 def written(when: datetime) -> str:

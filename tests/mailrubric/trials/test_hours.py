@@ -64,6 +64,19 @@ def test_hours_that_begin_in_the_hour_that_is_skipped():
     assert skipped.between(at("2026-03-29T00:00"), at("2026-03-29T12:00")) == pytest.approx(1.5)
 
 
+def test_a_day_that_a_country_skipped_has_no_hours():
+    # Samoa went from Thursday the 29th to Saturday the 31st of December 2011.
+    apia = parse("Pacific/Apia mon-sun 09:00-17:00")
+    assert apia.between(at("2011-12-29T00:00", "Pacific/Apia"), at("2012-01-01T00:00", "Pacific/Apia")) == 16
+
+
+def test_years_of_waiting_cost_no_time():
+    # Monday to Monday, 105 weeks of five days of eight hours.
+    assert BERLIN.between(at("2024-01-01T00:00"), at("2026-01-05T00:00")) == 105 * 40
+    began, ended = at("2001-01-01T00:00"), at("2025-12-31T00:00")
+    assert sum(BERLIN.between(began, ended) > 50_000 for _ in range(2_000)) == 2_000
+
+
 zones = st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"])
 moments = st.datetimes(datetime(2024, 1, 1), datetime(2027, 12, 31)).map(lambda each: each.replace(tzinfo=UTC))
 desks = st.builds(
