@@ -22,6 +22,8 @@ Z = 1.959963984540054
 """The normal distribution's quantile of 0.975."""
 ADDRESSES = 10_000
 """Sending addresses that are told apart."""
+FEW_WORDS = 20
+"""A picture with fewer words beside it is all that such a message has to say."""
 MOST_UNKNOWN = 0.1
 """Of what a share is about, no more than this part may be unknown: otherwise the rest says too little about all."""
 SOURCE = "mailrubric mail analyse"
@@ -91,6 +93,10 @@ def _linked(message: AnalysedMessage) -> bool:
     return bool(message.links)
 
 
+def _picture_only(message: AnalysedMessage) -> bool:
+    return bool(message.images) and (message.words or 0) < FEW_WORDS
+
+
 def _last_hop(message: AnalysedMessage) -> bool | None:
     hop = boundary(message.hops)
     return hop.tls if hop is not None else None
@@ -134,6 +140,7 @@ _SHARES: tuple[
     ("trial.list_id_share", "", _bulk, lambda m: bool(m.list_id), "bulk messages"),
     ("trial.feedback_id_share", "", _bulk, lambda m: bool(m.feedback_id), "bulk messages"),
     ("trial.plain_text_share", "plain_text", _html, lambda m: m.plain_text, "messages with HTML"),
+    ("trial.picture_only_share", "html", _html, _picture_only, "messages with HTML"),
     ("trial.https_links_share", "links", _linked, lambda m: m.https_links == m.links, "messages with web links"),
     ("trial.tracking_pixel_share", "html", _html, lambda m: bool(m.tracking_pixels), "messages with HTML"),
     ("trial.redirect_links_share", "links", _linked, lambda m: bool(m.redirect_links), "messages with web links"),
@@ -162,6 +169,7 @@ class Aggregate:
         self._bits: int | None = None
         self._bits_n = 0
         self._sizes = array.array("Q")
+        self._alike = array.array("d")
 
     def add(self, message: AnalysedMessage) -> None:
         """One more message."""
@@ -201,6 +209,8 @@ class Aggregate:
             if hop.tls and not hop.internal:
                 self.tls_versions[hop.tls_version or "version not stated"] += 1
         self._sizes.append(message.size)
+        if message.text_alike is not None:
+            self._alike.append(message.text_alike)
         self._address(message)
 
     def _count(self, counter: Counter[str], word: str) -> None:
@@ -260,6 +270,12 @@ class Aggregate:
             found["trial.message_bytes"] = Figure("trial.message_bytes", middle, self.messages)
         else:
             found["trial.message_bytes"] = self._without("trial.message_bytes", Cause.NOT_APPLICABLE, "no messages")
+        alike = "trial.plain_text_likeness"
+        if self._alike:
+            found[alike] = Figure(alike, 100 * statistics.median(self._alike), len(self._alike))
+        else:
+            why = "there are no messages with both HTML and plain text"
+            found[alike] = self._without(alike, Cause.NOT_APPLICABLE, why)
         return [found[metric.key] for metric in METRICS]
 
     def _share(self, metric: str, tally: Tally) -> Figure:

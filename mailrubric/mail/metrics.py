@@ -132,6 +132,20 @@ METRICS: tuple[Metric, ...] = (
         "RFC 2046 §5.1.4",
     ),
     Metric(
+        "trial.plain_text_likeness",
+        "number",
+        "How much of the HTML's words the plain text has as well, in the median message with both.",
+        "%",
+        "RFC 2046 §5.1.4",
+    ),
+    Metric(
+        "trial.picture_only_share",
+        "number",
+        "Share of the messages with HTML that show pictures and fewer than 20 words.",
+        "%",
+        "docs/messages.md",
+    ),
+    Metric(
         "trial.https_links_share",
         "number",
         "Share of the messages with web links in which every one is https.",

@@ -313,7 +313,9 @@ def test_a_signature_that_was_not_checked_is_not_its_absence() -> None:
 
 def test_shares_are_of_what_they_are_about() -> None:
     bulk = plain(bulk=True, list_unsubscribe=True, one_click=True, one_click_signed=True, html=True, plain_text=True)
+    bulk = dataclasses.replace(bulk, text_alike=0.5, words=300, images=2)
     worse = plain(bulk=True, list_unsubscribe=True, html=True, plain_text=False, links=2, https_links=1)
+    worse = dataclasses.replace(worse, words=3, images=1)
     person = plain(bulk=False, html=False, plain_text=True, links=1, https_links=1)
     found = figures([bulk, bulk, bulk, worse, person])
     assert found["trial.one_click_share"] == (75.0, "")
@@ -321,6 +323,8 @@ def test_shares_are_of_what_they_are_about() -> None:
     assert found["trial.bulk_share"] == (80.0, "")
     assert found["trial.plain_text_share"] == (75.0, "")
     assert found["trial.https_links_share"] == (50.0, "")
+    assert found["trial.picture_only_share"] == (25.0, "")
+    assert found["trial.plain_text_likeness"] == (50.0, "")
     assert found["trial.messages_analysed"] == (5, "")
 
 
