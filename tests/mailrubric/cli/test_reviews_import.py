@@ -106,6 +106,7 @@ def test_a_plain_file_needs_a_source_and_takes_columns_dates_and_scale(
     assert found == [("our-survey", "2026-03-04", 4, "Gut"), ("our-survey", "2026-05-06", 1, "Schlecht")]
 
 
+@pytest.mark.slow
 def test_usage(call: Call, workspace: Path, file: Path, tmp_path: Path) -> None:
     words = ("--vendor", "acme", "--workspace", workspace)
     for arguments, code, said in (
