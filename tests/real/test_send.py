@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import email
+import email.policy
+import imaplib
 import json
+import ssl
 import subprocess
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -335,6 +339,41 @@ def test_messages_are_found_where_they_are_filed(post: dict[str, Service], send:
     assert cells["delivery-time"].value == observed["trial.delivery_seconds"]
 
 
+def test_the_mailbox_is_as_it_was_and_the_message_whole(
+    post: dict[str, Service], send: Any, authority: Authority
+) -> None:
+    settings = {
+        "sending": {
+            "accounts": {"postfix": account(post["submission"], "smtp")},
+            "seeds": {"inbox": seed(post, "inbox", implicit=True)},
+        }
+    }
+    sent = send(settings, "postfix", "--seed", "inbox", "--wait", "60", environment=ENVIRONMENT)
+    assert sent.code == 0, sent.err
+    service = post["imaps"]
+    context = ssl.create_default_context(cafile=str(authority.file))
+    context.check_hostname = False  # imaplib knows no name beside the address that it dials
+    with imaplib.IMAP4_SSL(service.address, service.port, ssl_context=context, timeout=30) as client:
+        client.login(f"inbox@{DOMAIN}", PLAIN_PASSWORD)
+        client.select("INBOX", readonly=True)
+        _, found = client.search(None, "SUBJECT", sent.json["run"])
+        (number,) = found[0].split()
+        _, answer = client.fetch(number.decode(), "(FLAGS BODY.PEEK[])")
+        flags, text = next(part for part in answer if isinstance(part, tuple))
+    assert b"\\Seen" not in flags + answer[-1]
+    message = email.message_from_bytes(text, policy=email.policy.default)
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["X-Mailrubric-Test"] == f"{sent.json['run']}.01"
+    assert message["List-Unsubscribe"] is None
+    assert message.get_content_type() == "multipart/alternative"
+    plain, html = (message.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert html is not None
+    assert "This message is a delivery test." in plain.get_content()
+    assert f"sender@{DOMAIN}" in html.get_content()
+    assert message.defects == plain.defects == html.defects == []
+
+
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"])
 @pytest.mark.parametrize(("name", "scheme"), [("submission", "smtp"), ("submissions", "smtps")])
 def test_every_mechanism(post: dict[str, Service], send: Any, mechanism: str, name: str, scheme: str) -> None:
@@ -392,7 +431,7 @@ def test_what_is_lost_is_unknown_after_a_short_wait(post: dict[str, Service], se
             "seeds": {name: seed(post, name, implicit=True, mechanism="PLAIN") for name in ("lost", "inbox")},
         }
     }
-    words = ("--seed", "lost", "--seed", "inbox", "--wait", "3", "--spacing", "0")
+    words = ("--seed", "lost", "--seed", "inbox", "--wait", "20", "--spacing", "0")
     sent = send(settings, "postfix", *words, environment=ENVIRONMENT)
     assert sent.code == 0
     lost, found = sent.json["messages"]
