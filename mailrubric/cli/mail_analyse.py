@@ -145,11 +145,11 @@ def analyse(
             say()
             say(f"{stored:,} figures stored for {vendor}")
     if problem is not None:
-        raise Failure(f"the mailbox was not read to its end: {_words(problem)}", NOTHING_READ)
-    if not total.messages:
-        if json:
-            raise typer.Exit(NOTHING_READ)
-        raise Failure(f"there is no message to analyse in {source}", NOTHING_READ)
+        complain(f"Error: the mailbox was not read to its end: {_words(problem)}")
+    elif not total.messages:
+        complain(f"Error: there is no message to analyse in {source}")
+    if problem is not None or not total.messages:
+        raise typer.Exit(NOTHING_READ)  # no failure: what there is to say has been printed
 
 
 def _words(problem: Unmeasured) -> str:
@@ -303,7 +303,7 @@ def _counted(counter: dict[str, int]) -> str:
 
 def _line(message: AnalysedMessage) -> None:
     """One line about one message of many."""
-    bulk = {True: "bulk", False: "personal", None: "kind unknown"}[message.bulk]
+    bulk = {True: "bulk", False: "for one person", None: "kind unknown"}[message.bulk]
     one_click = "one-click" if message.one_click else "unsubscribe" if message.list_unsubscribe else ""
     when = message.arrived or message.sent
     words = (

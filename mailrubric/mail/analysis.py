@@ -21,7 +21,7 @@ from mailrubric.mail.fields import Fields
 from mailrubric.mail.message import AnalysedMessage, Missing, Result, Signature
 from mailrubric.mail.names import OFFLINE, Names, Text, shared_labels
 from mailrubric.mail.reading import Place, Raw, Skipped
-from probes.model import Cause
+from probes.model import Cause, Unmeasured
 from probes.network import Options
 from probes.replies import printable
 
@@ -357,7 +357,9 @@ class Analysis:
     reason, ``examples`` names some of each, and ``others`` counts messages of senders that were not asked for.
 
     ``source``: a file or folder, or places that come from elsewhere. ``options``: how DNS may be asked; None for
-    offline. ``processes``: 0 for as many as there are cores. Yields at the earliest when a whole batch is done.
+    offline. ``processes``: 0 for as many as there are cores. Yields at the earliest when a whole batch is done. Raises
+    what the source raises: ``OSError`` at once; ``Unmeasured``, where a server breaks off, when all that came before
+    has been yielded.
     """
 
     def __init__(
@@ -372,6 +374,7 @@ class Analysis:
         self._options = options
         self._settings = settings or Settings()
         self._processes = processes or min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+        self._problem: Unmeasured | None = None
         self.skipped: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = {}
         self.others = 0
@@ -380,9 +383,18 @@ class Analysis:
     def __iter__(self) -> Iterator[AnalysedMessage]:
         with Names(self._options) as names:
             yield from self._run(names)
+        if self._problem is not None:
+            raise self._problem
+
+    def _found(self) -> Iterator[Place | Skipped]:
+        """The source up to its end, or to where it cannot be read any further: what came before is analysed first."""
+        try:
+            yield from self._source
+        except Unmeasured as problem:
+            self._problem = problem
 
     def _run(self, names: Names) -> Iterator[AnalysedMessage]:
-        source = iter(self._source)
+        source = self._found()
         first = list(itertools.islice(source, FEW if self._processes > 1 else 0))
         keys: dict[str, Text] = {}
         batches = self._batches(itertools.chain(first, source))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import mailbox
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mailrubric.mail.folder import limits_for_folder, parse_url, quoted_folder, ranges
 from mailrubric.mail.metrics import METRICS
+from mailrubric.mail.reading import Place
+from probes.model import Cause, Unmeasured
 from probes.network import Limits
 from tests.mailrubric.cli.conftest import Call
 
@@ -155,6 +158,20 @@ def test_a_server_that_is_not_there(call: Call, monkeypatch: pytest.MonkeyPatch)
     guarded = call("mail", "analyse", "imaps://a@127.0.0.1:1/INBOX", "--offline")
     assert guarded.code == 3
     assert "blocked address" in guarded.err
+
+
+def test_a_mailbox_that_breaks_off_gives_what_came_before(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks_off(*_: object) -> Iterator[Place]:
+        yield from (Place(f"INBOX {number}", "memory", data=LETTER) for number in range(100))
+        raise Unmeasured(Cause.CONNECTION_RESET, "gone")
+
+    monkeypatch.setattr("mailrubric.mail.folder.messages", breaks_off)
+    monkeypatch.setenv("MAILRUBRIC_IMAP_PASSWORD", "worth-nothing")
+    result = call("mail", "analyse", "imaps://a@b.example/INBOX", "--offline", "--json")
+    assert result.code == 3
+    assert (result.json["cause"], result.json["detail"]) == ("connection_reset", "gone")
+    assert result.json["summary"]["messages"] == 100
+    assert "not read to its end: connection reset: gone" in result.err
 
 
 def test_addresses_of_folders() -> None:
