@@ -107,7 +107,7 @@ class Export:
     title: str
     source: str
     marks: tuple[str, ...]
-    known_from: Literal["documentation", "published code", "the site's headings", ""]
+    known_from: Literal["documentation", "a published schema", "published code", "the site's headings", ""]
 
 
 EXPORTS: tuple[Export, ...] = (
@@ -122,7 +122,7 @@ EXPORTS: tuple[Export, ...] = (
     Export("trustpilot", "Trustpilot, service reviews", "trustpilot",
            ("review id", "review stars", "review content"), "published code"),
     Export("trustpilot_api", "Trustpilot API, business unit reviews", "trustpilot",
-           ("stars", "consumer display name", "created at"), "documentation"),
+           ("stars", "consumer display name", "created at"), "a published schema"),
     Export("g2_api", "G2 API, reviews", "g2",
            ("attributes answers love value", "attributes star rating"), "published code"),
     Export("g2", "my.G2, review activity", "g2", ("what do you like best", "what do you dislike"),
