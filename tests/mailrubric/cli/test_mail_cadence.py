@@ -7,11 +7,16 @@ import mailbox
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from mailrubric.mail import folder
+from tests.hostile.server import authority_file
 from tests.mailrubric.cli.conftest import Call, Result
+from tests.mailrubric.mail.test_folder import Server, served
+from tests.probes.sendserver import PASSWORD, USER
 
 ZONES = {"ann": "Europe/Berlin", "bob": "America/New_York", "cy": "Asia/Tokyo"}
 START = datetime.datetime(2026, 3, 2)
@@ -118,6 +123,7 @@ def test_unsubscribing_and_signing_up(call: Call, tmp_path: Path) -> None:
     assert gone["unsubscribe_obeyed"]["value"] is True
 
 
+@pytest.mark.slow
 def test_what_was_tried_and_did_not_show_contradicts_the_claim(call: Call, tmp_path: Path, zones: Path) -> None:
     """From a mailbox to the evidence, to the score, to the contradiction."""
     here = tmp_path / "here"
@@ -143,6 +149,7 @@ def test_what_was_tried_and_did_not_show_contradicts_the_claim(call: Call, tmp_p
     assert cells["customers-overfeed"]["cause"] == "too_few"
 
 
+@pytest.mark.slow
 def test_several_mailboxes_and_a_maildir(call: Call, tmp_path: Path) -> None:
     folder = mailbox.Maildir(tmp_path / "Mail")
     for key, letter in mailbox.mbox(write(tmp_path / "a.mbox")).items():
@@ -158,6 +165,29 @@ def test_several_mailboxes_and_a_maildir(call: Call, tmp_path: Path) -> None:
     one = call("mail", "cadence", tmp_path / "a.mbox", other, "--sender", "other.example", "--json").json
     assert (one["messages"], one["senders"]) == (156, 1)
     assert one["left_out"] == [{"reason": "of other senders", "count": 156}]
+
+
+@pytest.mark.parametrize("breaks", [[], [1] + [0] * 20])
+def test_a_folder_over_imap_or_nothing(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: list[int]
+) -> None:
+    """A part of a mailbox would look like a sender who has stopped, so it gives no figures."""
+    monkeypatch.setattr(folder, "GROUP", 20)
+    monkeypatch.setenv("MAILRUBRIC_IMAP_PASSWORD", PASSWORD)
+    letters = mailbox.mbox(write(tmp_path / "a.mbox"))
+    mails = {key + 1: letters.get_bytes(key).replace(b"\n", b"\r\n") for key in letters.keys()}  # noqa: SIM118
+    with served(Server(mails, breaks=breaks)) as server:
+        url = f"imaps://{quote(USER, safe='')}@127.0.0.1:{server.port}/INBOX"
+        words = ("--allow-private", "--ca", authority_file(tmp_path), "--json")
+        result = call("mail", "cadence", url, *words)
+    if breaks:
+        assert result.code == 3
+        assert "the mailbox was not read to its end" in result.json["error"]["message"]
+        return
+    found = figures(result)
+    assert result.json["messages"] == 156
+    assert found["messages_per_week"]["value"] == 2
+    assert found["never_opened_share"]["value"] == pytest.approx(50, abs=1)  # odd numbers carry \\Seen
 
 
 @pytest.mark.parametrize(
