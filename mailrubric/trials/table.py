@@ -64,6 +64,15 @@ class Table:
     rows: tuple[Row, ...]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Cell:
+    """``value``: without its quotes; ``text``: as it stands in the file."""
+
+    value: str
+    column: int
+    text: str
+
+
 class _Fault(Exception):
     def __init__(self, line: int, column: int, message: str) -> None:
         super().__init__(message)
@@ -89,6 +98,10 @@ def read_bytes(path: Path) -> bytes | None:
             content = stream.read(MAX_BYTES + 1)
         except OSError as error:
             raise TableError(f"cannot be read: {error.strerror or error}") from error
+    return _small(content)
+
+
+def _small(content: bytes) -> bytes:
     if len(content) > MAX_BYTES:
         raise TableError(f"is larger than {MAX_BYTES // 1024**2} MiB; split it")
     return content
@@ -138,15 +151,17 @@ def _table(path: Path, text: str, known: Sequence[str], required: Sequence[str])
     line, _, cells = header_record
     if len(cells) > MAX_COLUMNS:
         raise _Fault(line, 1, f"has more than {MAX_COLUMNS} columns")
-    header = tuple(text.strip().lower() for text, _ in cells)
+    header = tuple(cell.value.strip().lower() for cell in cells)
     problems = []
-    for index, (name, (_, column)) in enumerate(zip(header, cells, strict=True)):
+    for index, (name, cell) in enumerate(zip(header, cells, strict=True)):
         if name and name in header[:index]:
-            problems.append(Problem(path, line, column, f"two columns are named {shown(name)}"))
+            problems.append(Problem(path, line, cell.column, f"two columns are named {shown(name)}"))
         elif name and name not in known:
             hint = suggestion(name, [each for each in known if each not in header])
             if hint:
-                problems.append(Problem(path, line, column, f"{shown(name)} is not read{hint}", severity="warning"))
+                problems.append(
+                    Problem(path, line, cell.column, f"{shown(name)} is not read{hint}", severity="warning")
+                )
     for name in required:
         if name not in header:
             problems.append(Problem(path, line, 1, f"the column {name} is missing"))
@@ -156,18 +171,18 @@ def _table(path: Path, text: str, known: Sequence[str], required: Sequence[str])
     for line, span, cells in records:
         if len(rows) >= MAX_ROWS:
             raise _Fault(line, 1, f"has more than {MAX_ROWS:,} rows; split it")
-        if len(cells) > len(header) and any(text.strip() for text, _ in cells[len(header) :]):
+        if len(cells) > len(header) and any(cell.value.strip() for cell in cells[len(header) :]):
             message = f"has {len(cells)} cells, but the first line names {len(header)} columns"
-            problems.append(Problem(path, line, cells[len(header)][1], message))
+            problems.append(Problem(path, line, cells[len(header)].column, message))
             continue
         pairs = list(zip(header, cells, strict=False))
         rows.append(
             Row(
                 line,
-                dict.fromkeys(header, "") | {name: unguarded(text.strip()) for name, (text, _) in pairs},
-                {name: column for name, (_, column) in pairs},
+                dict.fromkeys(header, "") | {name: unguarded(cell.value.strip()) for name, cell in pairs},
+                {name: cell.column for name, cell in pairs},
                 span,
-                tuple(text for text, _ in cells),
+                tuple(cell.text for cell in cells),
             )
         )
     line_end = "\r\n" if "\r\n" in text[: text.find("\n") + 1] else "\n"
@@ -185,8 +200,8 @@ def _matches(line: str, delimiter: str, known: Sequence[str]) -> int:
     return sum(word.strip().strip('"').lower() in known for word in line.split(delimiter))
 
 
-def _records(text: str, at: int, delimiter: str) -> Iterator[tuple[int, tuple[int, int], list[tuple[str, int]]]]:
-    """(line, span, [(cell, column)]) of every record; comments and empty lines are passed over."""
+def _records(text: str, at: int, delimiter: str) -> Iterator[tuple[int, tuple[int, int], list[_Cell]]]:
+    """(line, span, cells) of every record; comments and empty lines are passed over."""
     plain = re.compile(f"[^{re.escape(delimiter)}\r\n]*")
     quoted = re.compile('"((?:[^"]+|"")*+)"')
     line, length = 1, len(text)
@@ -198,10 +213,10 @@ def _records(text: str, at: int, delimiter: str) -> Iterator[tuple[int, tuple[in
         if not whole.strip(f" \t\r{delimiter}") or whole.startswith("#"):
             at, line = end + 1, line + 1
             continue
-        cells: list[tuple[str, int]] = []
+        cells: list[_Cell] = []
         first_line, line_start = line, at
         while True:
-            column = at - line_start + 1
+            column, beginning = at - line_start + 1, at
             if text.startswith('"', at):
                 match = quoted.match(text, at)
                 if match is None:
@@ -220,7 +235,7 @@ def _records(text: str, at: int, delimiter: str) -> Iterator[tuple[int, tuple[in
                 cell, at = match[0], match.end()
             if len(cell) > MAX_CELL:
                 raise _Fault(line, column, f"a cell is longer than {MAX_CELL:,} characters")
-            cells.append((cell, column))
+            cells.append(_Cell(cell, column, text[beginning:at]))
             if len(cells) > 10 * MAX_COLUMNS:
                 raise _Fault(line, column, f"a row has more than {10 * MAX_COLUMNS:,} cells")
             if not text.startswith(delimiter, at):
@@ -242,10 +257,6 @@ def unguarded(cell: str) -> str:
 def _encoded(value: str, delimiter: str, first: bool) -> str:
     if _FORMULA.match(value) and not _PLAIN_NUMBER.fullmatch(value):
         value = f"'{value}"
-    return _quoted(value, delimiter, first)
-
-
-def _quoted(value: str, delimiter: str, first: bool) -> str:
     special = re.search(f'["\r\n{re.escape(delimiter)}]', value) or (first and value.startswith("#"))
     if special or value != value.strip():
         return '"' + value.replace('"', '""') + '"'
@@ -280,8 +291,7 @@ def with_row(table: Table | None, columns: Sequence[str], values: Mapping[str, s
 def with_changed(table: Table, row: Row, values: Mapping[str, str]) -> str:
     """The file's text with these cells of one row set; the row's other cells keep their text. Raises ``TableError``."""
     _checked(table.header, values)
-    texts = list(row.texts) + [""] * (len(table.header) - len(row.texts))
-    cells = [_quoted(text, table.delimiter, not index) for index, text in enumerate(texts)]
+    cells = list(row.texts) + [""] * (len(table.header) - len(row.texts))
     for name, value in values.items():
         if name in table.header:
             index = table.header.index(name)
@@ -345,4 +355,9 @@ def change(path: Path, known: Sequence[str], required: Sequence[str], edit: Call
         errors = [problem for problem in problems if problem.severity == "error"]
         if errors:
             raise TableError("\n".join(map(str, errors[:10])))
-        replace(path, edit(table))
+        text = edit(table)
+        try:  # what would be too large or too long to be read again is not written
+            _table(path, _decode(_small(text.encode("utf-8"))), known, required)
+        except _Fault as fault:
+            raise TableError(fault.message) from None
+        replace(path, text)

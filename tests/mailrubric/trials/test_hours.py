@@ -6,10 +6,12 @@ import zoneinfo
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrubric.trials.hours import HoursError, WorkingHours, parse, working_hours
+
+patient = settings(deadline=None, max_examples=60)  # the machine may have much else to do
 
 BERLIN = parse("Europe/Berlin mon-fri 09:00-17:00")
 
@@ -88,6 +90,7 @@ desks = st.builds(
 )
 
 
+@patient
 @given(desks, st.lists(moments, min_size=3, max_size=3))
 def test_hours_of_spans_that_meet_add_up(desk, three):
     first, middle, last = sorted(three)
@@ -96,12 +99,14 @@ def test_hours_of_spans_that_meet_add_up(desk, three):
     assert 0 <= whole <= (last - first).total_seconds() / 3600 + 1e-9
 
 
+@patient
 @given(desks, moments, st.integers(1, 400))
 def test_a_later_end_never_takes_hours_away(desk, begin, minutes):
     end = begin + timedelta(minutes=minutes)
     assert desk.between(begin, end) <= desk.between(begin, end + timedelta(minutes=45)) + 1e-9
 
 
+@patient
 @given(desks)
 def test_words_are_read_back(desk):
     assert parse(desk.words) == desk

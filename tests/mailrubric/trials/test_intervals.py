@@ -7,11 +7,13 @@ import random
 import statistics
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mailrubric.trials import intervals
 from mailrubric.trials.intervals import Duration
+
+patient = settings(deadline=None, max_examples=60)  # the machine may have much else to do
 
 T_TABLE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262, 30: 2.042, 120: 1.980}
 """t(0.975) as every textbook's table has it."""
@@ -128,6 +130,7 @@ def test_order_statistics_cover_the_median_they_promise():
     assert hit / 2000 >= 0.94
 
 
+@patient
 @given(st.lists(st.integers(0, 40).map(lambda each: 2.5 * each), min_size=1, max_size=60), st.randoms())
 def test_a_mean_lies_in_its_interval_and_order_means_nothing(values, chance):
     found = intervals.mean(values, 0, 100)
@@ -138,6 +141,7 @@ def test_a_mean_lies_in_its_interval_and_order_means_nothing(values, chance):
     assert again.low == pytest.approx(found.low)
 
 
+@patient
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_a_share_lies_in_its_interval(yes, no):
     assume(yes + no)
@@ -145,6 +149,7 @@ def test_a_share_lies_in_its_interval(yes, no):
     assert 0 <= found.low <= found.value <= found.high <= 100
 
 
+@patient
 @given(st.integers(0, 80), st.integers(0, 80), st.integers(0, 80))
 def test_a_net_promoter_score_lies_in_its_interval_and_turns_with_the_scale(promoters, passives, detractors):
     assume(promoters + passives + detractors)
@@ -154,6 +159,7 @@ def test_a_net_promoter_score_lies_in_its_interval_and_turns_with_the_scale(prom
     assert (turned.low, turned.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
 
 
+@patient
 @given(lengths, shares)
 def test_a_quantile_lies_in_its_interval_and_above_what_it_cannot_be_below(times, p):
     found = intervals.quantile(times, p)
@@ -165,6 +171,7 @@ def test_a_quantile_lies_in_its_interval_and_above_what_it_cannot_be_below(times
         assert found.high is None, "where the median is not known, nothing bounds it above"
 
 
+@patient
 @given(lengths, shares, st.randoms())
 def test_the_order_of_times_means_nothing(times, p, chance):
     found = intervals.quantile(times, p)
@@ -172,12 +179,14 @@ def test_the_order_of_times_means_nothing(times, p, chance):
     assert intervals.quantile(times, p) == found
 
 
+@patient
 @given(st.lists(st.floats(0, 500), min_size=1, max_size=60))
 def test_times_that_are_all_over_have_the_usual_median(values):
     found = intervals.quantile([Duration(each) for each in values], 0.5)
     assert found.value == pytest.approx(statistics.median(values))
 
 
+@patient
 @given(lengths, st.floats(0.1, 100))
 def test_waiting_longer_never_makes_it_quicker(times, more):
     later = [each if each.over else Duration(each.length + more, False) for each in times]

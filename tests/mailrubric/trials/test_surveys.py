@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrubric.trials import surveys, table
 from mailrubric.trials.surveys import Answer
+
+patient = settings(deadline=None, max_examples=60)  # the machine may have much else to do
 
 HEADER = "vendor,survey,date,q1,q2,q3,q4,q5,q6,q7,q8,q9,q10,score,comment\n"
 BROOKE = (5, 4, 2, 1, 2, 3, 2, 4, 5, 2)
@@ -39,6 +41,7 @@ def test_the_ends_and_the_middle_of_the_scale():
     assert surveys.sus_score((3,) * 10) == 50
 
 
+@patient
 @given(figures, st.integers(0, 9))
 def test_a_better_answer_is_worth_two_and_a_half_points(items, place):
     better = list(items)
@@ -105,6 +108,7 @@ def test_references_with_both_figures():
     assert "net promoter score +14 (" in reference.sentence
 
 
+@patient
 @given(st.lists(st.tuples(figures, st.booleans()), min_size=1, max_size=12), st.randoms())
 def test_the_order_of_answers_means_nothing(answers, chance):
     rows = [
