@@ -24,6 +24,7 @@ from mailrubric.reviews.rows import LONGEST_ROW, MOST_COLUMNS, Unreadable
 from tests.mailrubric.reviews.files import read, repack, write_csv, write_workbook
 
 MEGABYTE = 1_000_000
+pytestmark = pytest.mark.timeout(900)
 ROWS = [["id", "text", "stars"], ["1", "Good", "5"], ["2", "Bad", "1"]]
 
 
