@@ -36,7 +36,12 @@ def form(current: View, about: str = "") -> None:
     options = current.everyone
     with st.container(horizontal=True):
         vendor = st.selectbox(
-            "Whom are they about?", options, options.index(about) if about in options else 0, format_func=current.name
+            "Whom are they about?",
+            options,
+            options.index(about) if about in options else None,  # a guess would put reviews to the wrong vendor
+            format_func=current.name,
+            placeholder="Choose a vendor",
+            key=f"import_vendor_{about}",
         )
         source = st.text_input(
             "Where do they stand?",
@@ -53,7 +58,10 @@ def form(current: View, about: str = "") -> None:
     )
     if upload is None and done[1]:
         st.success(done[1], icon=":material/task_alt:")
-    if upload is None or vendor is None:
+    if upload is None:
+        return
+    if vendor is None:
+        st.info("Choose above whom the reviews are about.")
         return
     source = source.strip()
     if source and not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", source):

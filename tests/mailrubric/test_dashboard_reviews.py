@@ -125,6 +125,9 @@ def test_a_file_is_looked_at_and_imported(workspace: Path) -> None:
     app.file_uploader(key="import_file_0").upload("reviews.csv", FILE.encode())
     app.run(timeout=120)
     assert not app.exception
+    assert "Choose above whom the reviews are about." in [each.value for each in app.info]
+    app.selectbox(key="import_vendor_").select("mailgun").run(timeout=120)
+    assert not app.exception
     assert "**CSV" in texts(app)
     assert "40 reviews in 40 rows" in texts(app)
     (button,) = [each for each in app.button if each.label.startswith("Import 40 reviews")]
@@ -142,6 +145,7 @@ def test_a_file_is_looked_at_and_imported(workspace: Path) -> None:
 def test_a_file_that_is_none_is_refused_in_words(workspace: Path) -> None:
     app = shown()
     app.file_uploader(key="import_file_0").upload("reviews.xlsx", b"PK\x03\x04 no workbook")
+    app.selectbox(key="import_vendor_").select("mailgun")
     app.run(timeout=120)
     assert not app.exception
     assert len(app.error) == 1
