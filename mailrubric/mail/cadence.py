@@ -84,8 +84,8 @@ class Rules:
     ``tolerance``: messages a week from one sender that a recipient bears, where none of his own is given. Three is the
     upper end of what most people want: of 1,000 consumers asked by Litmus most chose weekly (32 %) or two to three
     times a week (20 %); of 2,057 asked by MarketingSherpa (2015) 86 % wanted promotional mail at least monthly, 61 %
-    weekly. ``settled_days``: mail younger than this may still be opened. ``grace_hours``: in which an unsubscription has
-    to be honoured (Google's sender guidelines).
+    weekly. ``settled_days``: mail younger than this may still be opened. ``grace_hours``: in which an unsubscription
+    has to be honoured (Google's sender guidelines).
     """
 
     waking: tuple[int, int] = (8, 22)
