@@ -88,7 +88,7 @@ def _way(catalogue: Catalogue, vendor: str, criterion: Criterion, cell: Cell) ->
             if cell.cause == "unfinished":
                 doing = "go on with what is not finished"
                 support = beginning == "trial.support_"
-                command = f"mailrubric support log {vendor} --replied now" if support else command
+                command = f"mailrubric {'support' if support else 'trial'} summary {vendor}"
             return (f"{doing}: {command}", command)
     if source.reviews and not source.fact:
         command = f"mailrubric reviews import FILE --vendor {vendor}"

@@ -101,6 +101,10 @@ def test_a_trial_from_start_to_score(run, own):
     unfinished = cell(run, "time-to-first-send")
     assert (unfinished["value"], unfinished["cause"]) == (None, "unfinished")
     assert "at least 16 minutes" in unfinished["detail"]
+    ways = run("explain", "acme", "--json").json["find_out"]
+    assert "mailrubric trial summary acme" in [
+        way["command"] for way in ways if "time-to-first-send" in way["criteria"]
+    ]
     run("trial", "start", "acme", "first-message", "--at", "2024-03-04T12:00Z")
     assert "done, 15 minutes" in run("trial", "log", "acme", "first-message", "--done", "--at", "2024-03-04T12:05Z").out
     run("trial", "log", "acme", "webhook", "--gave-up", "--started", "2024-03-04T13:00Z", "--at", "2024-03-04T13:30Z")
