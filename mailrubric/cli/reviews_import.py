@@ -224,6 +224,10 @@ def _show(
             right=(0,),
             whole=(0,),
         )
+    if found.capped:
+        from mailrubric.reviews.importing import LONGEST_TEXT
+
+        say(f"Note: of {found.capped:,} texts the first {LONGEST_TEXT:,} characters are kept.")
     if first:
         print_table(
             ("written", "stars", "title", "text", "author"),
@@ -301,6 +305,7 @@ def _document(
             }
             for reason, number in found.skipped.counts.most_common()
         ],
+        "capped": found.capped,
         "cut_short": found.cut_short,
         "reviews": count,
         "new": new,

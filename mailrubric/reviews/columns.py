@@ -193,6 +193,9 @@ def columns(header: Sequence[str], asked: Mapping[str, Sequence[str]] | None = N
     fields, text = _find(names)
     for field, wanted in (asked or {}).items():
         places = [_place(header, names, field, name) for name in wanted]
+        # A column that is asked for is nothing else any more.
+        fields = {each: place for each, place in fields.items() if place not in places}
+        text = tuple(place for place in text if place not in places)
         if field == "text":
             text = tuple(places)
         else:

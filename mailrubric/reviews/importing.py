@@ -107,6 +107,8 @@ class ReviewFile:
         self.table, self.columns, self.source, self.found = table, found_columns, source, found
         self._ratings, self._dates, self._id_column, self._shared_ids = ratings, dates, id_column, shared_ids
         self.skipped = Skipped()
+        self.capped = 0
+        """Texts of which only the first ``LONGEST_TEXT`` characters were kept, in the last ``reviews``."""
 
     @property
     def cut_short(self) -> bool:
@@ -116,7 +118,7 @@ class ReviewFile:
     def reviews(self, vendor: str) -> Iterator[Review]:
         """The reviews, in the order of the file; ``skipped`` is complete when they have all been taken. Raises
         ``Unreadable``."""
-        self.skipped = Skipped()
+        self.skipped, self.capped = Skipped(), 0
         versions: dict[int, tuple[str, int]] = {}  # of ids that several rows have
         contents: set[int] = set()
         again: Counter[int] = Counter()
@@ -157,6 +159,8 @@ class ReviewFile:
             return _text(row[fields[field]]) if field in fields else ""
 
         paragraphs = [_text(row[place]) for place in self.columns.text]
+        text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+        self.capped += len(text) > LONGEST_TEXT
         url = _url(text_of("url"))
         return Review(
             vendor=vendor,
@@ -165,7 +169,7 @@ class ReviewFile:
             written=self._dates.written(row[fields["written"]]) if "written" in fields else "",
             rating=self._ratings.stars(row[fields["rating"]]) if "rating" in fields else None,
             title=text_of("title")[:LONGEST_TITLE],
-            text="\n\n".join(paragraph for paragraph in paragraphs if paragraph)[:LONGEST_TEXT],
+            text=text[:LONGEST_TEXT],
             author=author_hash(self.source, text_of("author")) or person_hash(self.source, text_of("person")),
             url=url,
             language=_language(text_of("language")),

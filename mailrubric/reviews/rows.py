@@ -270,6 +270,8 @@ def _dialect(sample: str, delimiter: str, wanted: Collection[str]) -> _Dialect:
 
 def known(record: Sequence[str], wanted: Collection[str]) -> int:
     """How many names of columns a row has that are known or asked for."""
+    if len(record) > MOST_COLUMNS:
+        return 0
     asked = {normalise(name) for name in wanted}
     return recognised(record) + sum(normalise(name) in asked for name in record)
 

@@ -357,8 +357,15 @@ def test_columns_can_be_named_by_hand(tmp_path: Path) -> None:
     assert (review.text, review.rating, review.author) == ("Good\n\nMore", 4, author_hash("ours", "anne"))
     with pytest.raises(ColumnError, match="no field colour; the fields are id, written, rating"):
         inspect(path, asked={"colour": ["Wer"]})
-    (review,), _ = read(path, source="ours", asked={"author": [], "rating": ["Wie viele"]})
-    assert review.author == ""
+
+
+def test_a_column_that_is_asked_for_is_nothing_else(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", [["Title", "Author", "Stars"], ["It works.", "anne", "4"]])
+    (review,), _ = read(path, source="ours", asked={"text": ["Title"]})
+    assert (review.title, review.text) == ("", "It works.")
+    (review,), file = read(path, source="ours", asked={"rating": []})
+    assert review.rating is None
+    assert file.columns.unused == ("Stars",)
 
 
 def test_a_file_without_reviews_says_which_columns_it_has(tmp_path: Path) -> None:
@@ -454,8 +461,8 @@ def test_long_texts_are_capped_and_odd_characters_tamed(tmp_path: Path) -> None:
     path.write_text(
         path.read_text() + '{"text": "nul \\u0000 lone \\ud800 end\\r\\nof line\\rhere", "url": "javascript:x"}\n'
     )
-    (one, other), _ = read(path, source="ours")
-    assert len(one.text) == LONGEST_TEXT
+    (one, other), file = read(path, source="ours")
+    assert (len(one.text), file.capped) == (LONGEST_TEXT, 1)
     assert other.text == "nul  lone \ufffd end\nof line\nhere"
     assert other.url == ""
 
