@@ -1,8 +1,9 @@
 """What the receiver's own server has found: trusted Authentication-Results (RFC 8601), and the ARC chain (RFC 8617).
 
 A sender can write such a field as well as anybody. What counts is the topmost one, since a receiver adds its own above
-what it got; or, where the user names the server that he trusts, that server's fields as far down as the first Received
-field below the receiver's own. All others are ignored.
+what it got, and it has to bear the name of the receiver's side; or, where the user names the server that he trusts,
+that server's fields as far down as the first Received field below the one by which the message came in from outside.
+All others are ignored.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from mailrubric.mail import fields
+from mailrubric.mail import fields, received
 from mailrubric.mail.fields import Fields
+from mailrubric.mail.names import shared_labels
 from probes.replies import printable
 
 RESULTS = frozenset(
@@ -72,12 +74,15 @@ def trusted(message: Fields, authserv_id: str = "") -> Results:
     places = message.places("authentication-results")
     if not places:
         return Results(why="no Authentication-Results field")
+    own, end = _own(message)
     if not authserv_id:
-        found = parse(message.text(places[0]))
-        return found or Results(why="the topmost Authentication-Results field is malformed")
-    received = message.places("received")
-    # Fields between the receiver's own Received and the next one may be its own as well; below that they are not.
-    end = received[1] if len(received) > 1 else len(message.entries)
+        found = parse(message.text(places[0])) if places[0] < end else None
+        if found is None:
+            return Results(why="the topmost Authentication-Results field is malformed or not the receiver's")
+        if own and not any(_of_one_house(found.authserv_id, name) for name in own):
+            writer = found.authserv_id or "nobody"
+            return Results(why=f"the topmost Authentication-Results field is of {writer}, not of {own[-1]}")
+        return found
     stated: list[Stated] = []
     name = ""
     for place in places:
@@ -91,12 +96,38 @@ def trusted(message: Fields, authserv_id: str = "") -> Results:
     return Results(name, tuple(stated))
 
 
+def _own(message: Fields) -> tuple[list[str], int]:
+    """The names of the receiver's servers, by the Received fields down to the newest one from outside; and where the
+    part of the header ends that they may have added: at the Received field after it. (Some receivers add their results
+    below their own Received field.)"""
+    places = message.places("received")
+    names: list[str] = []
+    for number, place in enumerate(places):
+        hop = received.hop(message.text(place))
+        names += [hop.by] if hop.by else []
+        if not hop.internal or number == received.HOPS:
+            return names, places[number + 1] if number + 1 < len(places) else len(message.entries)
+    return names, places[1] if len(places) > 1 else len(message.entries)
+
+
+def _of_one_house(authserv_id: str, server: str) -> bool:
+    """Whether a server's name and an authserv-id share two labels or more, or are equal. Microsoft's servers state
+    results without an authserv-id."""
+    one, other = authserv_id.lower().rstrip("."), server.rstrip(".")
+    if not one:
+        return f".{other}".endswith(".outlook.com")
+    return one == other or shared_labels(one, other) >= 2
+
+
 def parse(text: str) -> Results | None:
-    """One field; None when it has no authserv-id. Results with a word that is none are left out."""
+    """One field; None when it has neither an authserv-id nor a result in its place, as Microsoft's have. Results with a
+    word that is none are left out."""
     head, *entries = _entries(text)
     plain = fields.outside(head)[0].split()
-    if not plain or "=" in plain[0]:
+    if not plain:
         return None
+    if "=" in plain[0]:
+        plain, entries = [""], [head, *entries]
     stated = []
     for entry in entries[:_ENTRIES]:
         bare = fields.outside(entry)[0]
@@ -107,6 +138,8 @@ def parse(text: str) -> Results | None:
         for kind, name, value in _PROPERTY.findall(bare, match.end()):
             properties.setdefault(f"{kind}.{name}".lower(), value)
         stated.append(Stated(match[1].lower(), match[2].lower(), properties))
+    if not plain[0] and not stated:
+        return None
     return Results(printable(plain[0], 255), tuple(stated))
 
 

@@ -200,7 +200,7 @@ def test_a_forged_field_further_down_is_ignored() -> None:
     found = results.trusted(header(real + "Received: x\n" + forged + "From: a@b.example"))
     assert (found.result("spf"), found.result("dmarc")) == ("fail", None)
     # Nor does naming the server help the forger: it stands below another server's Received field.
-    below = header(real + "Received: ours\nReceived: theirs\n" + forged + "From: a@b.example")
+    below = header(real + f"Received: {POSTFIX}\nReceived: {EXIM}\n" + forged + "From: a@b.example")
     named = results.trusted(below, "MX.example.org")
     assert (named.result("spf"), named.result("dmarc")) == ("fail", None)
     # And where the receiver has added two fields, the upper one wins for what both state.
@@ -214,6 +214,18 @@ def test_a_forged_field_at_the_top_is_not_the_named_servers() -> None:
     assert results.trusted(message, "mx.example.org").result("dmarc") == "pass"  # the server's own, above any other hop
     assert results.trusted(message, "elsewhere.example").why
     assert results.trusted(header("From: a@b.example")).why
+
+
+def test_results_below_the_receivers_own_hops() -> None:
+    # As Gmail does it: an internal hop on top, then the one from outside, and the results under it.
+    inside = "Received: by 2002:a05:6402:1234:b0:12 with SMTP id abc; Mon, 23 Nov 2026 05:00:00 +0000\n"
+    border = f"Received: {GOOGLE}\n"
+    theirs = "Received: from in.example ([192.0.2.200]) by out.example with ESMTPS; Mon, 23 Nov 2026 05:00:00 +0000\n"
+    real = "Authentication-Results: mx.google.com; spf=fail smtp.mailfrom=evil.example\n"
+    forged = "Authentication-Results: mx.google.com; spf=pass; dmarc=pass\n"
+    found = results.trusted(header(inside + border + real + theirs + forged + "From: a@b.example"), "mx.google.com")
+    assert (found.result("spf"), found.result("dmarc")) == ("fail", None)
+    assert results.trusted(header(inside + border + theirs + forged + "From: a@b.example"), "mx.google.com").why
 
 
 @pytest.mark.parametrize(
@@ -232,9 +244,37 @@ def test_the_grammar_of_results(text: str, authserv_id: str, stated: list[tuple[
     assert [(each.method, each.result) for each in found.stated] == stated
 
 
-@pytest.mark.parametrize("text", ["", ";", "dkim=pass", "(only a comment)"])
-def test_results_without_a_server(text: str) -> None:
+@pytest.mark.parametrize("text", ["", ";", "dkim=perfect", "made=up; spf", "(only a comment)"])
+def test_results_of_nobody(text: str) -> None:
     assert results.parse(text) is None
+
+
+def test_the_topmost_field_has_to_be_the_receivers() -> None:
+    taken = (
+        "Received: from a.example ([192.0.2.1]) by mx2.reader.example with ESMTPS; Mon, 23 Nov 2026 05:00:00 +0000\n"
+    )
+    for server, trusted in (
+        ("mx.reader.example", True),  # another one of the same house
+        ("mx2.reader.example", True),
+        ("mx.evil.test", False),  # the receiver adds none, and the sender has written one
+        ("example", False),
+    ):
+        message = header(taken + f"Authentication-Results: {server}; dmarc=pass\nFrom: a@b.example")
+        found = results.trusted(message)
+        assert (found.result("dmarc") == "pass") is trusted
+        assert bool(found.why) is not trusted
+    assert results.trusted(header(taken + taken + "Authentication-Results: mx2.reader.example; dmarc=pass")).why
+
+
+def test_microsofts_results_have_no_server() -> None:
+    stated = "Authentication-Results: spf=pass (sender IP is 192.0.2.1)\n smtp.mailfrom=b.example; dmarc=pass\n"
+    taken = (
+        "Received: from a.example (192.0.2.1) by X.mail.protection.outlook.com (10.0.0.1) with Microsoft SMTP Server"
+    )
+    found = results.trusted(header(f"{taken}; Mon, 23 Nov 2026 05:00:00 +0000\n{stated}From: a@b.example"))
+    assert (found.result("spf"), found.result("dmarc"), found.authserv_id) == ("pass", "pass", "")
+    other = taken.replace("outlook.com", "outlook.test")
+    assert results.trusted(header(f"{other}; Mon, 23 Nov 2026 05:00:00 +0000\n{stated}From: a@b.example")).why
 
 
 # --- ARC --------------------------------------------------------------------------------------------------------------
