@@ -105,3 +105,25 @@ def public(folder: Path) -> list[Set]:
         senti4sd(folder, "train"),
         *(uci(folder, each) for each in ("amazon_cells", "imdb", "yelp")),
     ]
+
+
+def topics(path: Path = HERE / "training.jsonl") -> list[str]:
+    """The topic of each text written for this project, in order."""
+    return [json.loads(line)["topic"] for line in path.read_text("utf-8").splitlines()]
+
+
+def split(each: Set, share: float = 0.2) -> tuple[Set, Set]:
+    """Training and held-out part: a fifth of the groups, always the same ones."""
+    groups = np.unique(each.groups)
+    held = np.random.default_rng(0).permutation(groups)[: int(len(groups) * share)]
+    chosen = np.isin(each.groups, held)
+    return each.take(~chosen), each.take(chosen)
+
+
+def evaluation(path: Path = HERE / "evaluation.jsonl") -> tuple[Set, list[dict[str, str]]]:
+    """The blind set: written apart from the training, read by bench.sentiment.measure and by nothing else."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    rows = [row for row in rows if row["label"] in LABELS]
+    labels = np.array([LABELS.index(row["label"]) for row in rows], dtype=np.int64)
+    found = Set("evaluation", [row["text"] for row in rows], labels, _hard(labels), np.arange(len(rows)))
+    return found, [row.get("aspects") or {} for row in rows]

@@ -62,6 +62,11 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"set[- ]?up (?:is|was|took|took|takes|process|in|within|wizard)|setup|set (?:it|everything|this|up) up|"
         r"up and running|"
         r"documentation|docs|tutorials?|knowledge base|guides?)\b",
+        r"\b(?:migrat(?:e|ed|ing|ion)\b(?! guide)|moved (?:the|our|my) (?:whole )?(?:office|team|family|"
+        r"company)|no training|training|needs? (?:the|a|no) manual|manual|no designer|not technical|"
+        r"not a technical person|hard(?:er)? to|maze|hidden (?:functions?|settings?|menus?)|"
+        r"can't find (?:anything|where|the)|well thought[- ]out|badly designed|beautiful(?:ly)? design\w*|"
+        r"design is|new (?:layout|design|look|interface)|everything is where|scattered|leads you)\b",
     ),
     "deliverability": (
         r"\b(?:deliverab\w+|delivery rates?|delivered rates?|inbox placement|inbox(?:ing)? rates?|open rates?|"
@@ -83,6 +88,12 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"finally)(?: \w+){0,2}? (?:arriv\w+|reach\w*|deliver\w*|"
         r"get(?:s|ting)? (?:there|through)|got (?:there|through)|show\w* up|turn\w* up)\b",
         r"\b(?:undelivered|undeliverable|rejected by|deferred by|blocked by|refused by|junked)\b",
+        r"\b(?:complaint rates?|junk(?! (?:in|a day|gets|mail filter))|greylist\w*|throttl\w*|defer(?:red|s|"
+        r"rals?)|dmarc|spf|dkim|warm-up|seed (?:addresses|mailboxes|list)|dedicated ip|get(?:s|"
+        r"ting)? through|gets? delivered|delivers? (?:well|reliably|more|mail)|delivery (?:is|was|has|to|"
+        r"problems?|issues?)|mail (?:actually )?arrives|never arrives?|reach (?:customers|people|us)|"
+        r"treated as spam|on (?:a|three|several|two|some) lists?|refused? (?:us|everything)|"
+        r"rejects? (?:about|half|our|most))\b",
     ),
     "support": (
         _HUMAN_SUPPORT,
@@ -99,6 +110,13 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"contact(?:ed|ing)? (?:them|support)|response times?|helpful staff|reply from|answers? (?:from|within)|"
         r"(?:the )?(?:people|person|guy|woman|lady|man|engineer) (?:who|that|on|in) (?:\w+ )?(?:helped|answered|"
         r"chat|the other))\b",
+        r"\b(?:consultant|community|maintainers?|forum|call(?:ed)? (?:me|us|back)|call back|phone (?:number|"
+        r"support)|the chat|in the chat|chat (?:answered|closes|is|was|walked|helped)|devs? (?:replied|"
+        r"replies|listen|answer\w*|fixed|mailed)|developers? (?:listen|don't listen|reply|replied|answer\w*|"
+        r"respond\w*)|wrote (?:to them|\d times|three times|twice)|mailed them|asked for help|help (?:from|"
+        r"pages)|answered by|answered (?:my|all|every|our|within|the)|no answer|no reply|compliance team|"
+        r"their team|the team (?:is|was|behind)|nobody (?:home|there|knows|answers)|treated (?:us|me|like)|"
+        r"told to|passed around|the people (?:are|answering|who))\b",
     ),
     "price": (
         r"\b(?:pric(?:e|es|ed|ey|ing|ier)|cost(?:s|ly|ing)?|cheap(?:er|est)?|expensive|affordab\w+|overpriced|"
@@ -114,6 +132,9 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"discounts?|paywall\w*|pay(?:ing|s)? (?:for|extra|more|less|the|by|per)|paid (?:for|extra|a)|"
         r"nickel|bargain|rip-?off|penny|pennies|peanuts|cents?|upsell\w*|contract)\b",
         r"[$€£]\s?\d|\b\d+ ?(?:usd|eur|gbp|bucks|dollars|euros|cents)\b",
+        r"\b(?:bucks|free (?:for|to)|paid (?:edition|version|plan)|pro version|add-ons?|downgrad\w+|"
+        r"upgrad(?:e|ing) to (?:a|the) (?:higher|paid|bigger)|saved us|cheaply|greedy|licen[cs]e|we pay|"
+        r"you pay|i pay|sold separately)\b",
     ),
     "reliability": (
         r"\b(?:reliab\w+|unreliab\w+|uptime|downtime|outages?|stable|stability|unstable|instability|"
@@ -123,7 +144,8 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"stopp(?:ed|s) (?:working|syncing|sending|receiving|delivering)|freez(?:e|es|ing)|froze|hangs?|hung|"
         r"(?:service|server|site|app|system|platform|api|relay|webmail|it|they|was|were|is|are|been|go(?:es|"
         r"ne)?|went|never|whole thing) (?:\w+ )?(?:down|offline|unreachable|unavailable)|"
-        r"los(?:t|es|ing) (?:\w+ ){0,2}?(?:e?mails?|messages?|data|drafts?|contacts?|subscribers?|mailbox)|data loss|"
+        r"los(?:t|es|ing) (?:\w+ ){0,2}?(?:e?mails?|messages?|data|drafts?|contacts?|subscribers?|mailbox)|"
+        r"data loss|"
         r"just works|works every time|never (?:fails|failed|missed|had (?:a|any|an) (?:\w+ )?(?:problem|issue|"
         r"outage))|set and forget|without a hitch|"
         r"(?:account|domain|sending|mailbox|service|access)s? (?:\w+ ){0,3}?(?:suspended|terminated|banned|"
@@ -132,6 +154,14 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"ing)? (?:\w+ )?(?:fails?|stops?|breaks?|errors?|issues?|problems?)|"
         r"error(?:s)? (?:\d|every|all|again|when|after)|fails? (?:to|silently|randomly|half)|failed (?:to|again|"
         r"twice|silently)|duplicated? (?:e?mails?|messages?|sends?))\b",
+        r"\b(?:lost (?:\w+ ){0,2}(?:receipts|orders|sign-?ups|mail)|suspended|locked (?:our|my) account|"
+        r"account was (?:blocked|closed|locked)|blocked (?:our|my) account|shut down|terminated|"
+        r"arrives? twice|sent (?:\w+ ){0,2}twice|twice or never|didn't go out|went out on the minute|"
+        r"never been down|unavailable|not syncing|sync (?:is )?broken|won't open|can't send|"
+        r"stopped (?:receiving|working)|without interruption|interruptions?|failover|redundan\w+|sla|"
+        r"times? out|timing out|no longer trust|survived|nothing gets lost|(?:has|have) (?:run|"
+        r"been running)|runs smoothly|logging me out|logs (?:me|everybody) out|stuck|ate (?:a|my)|wiped|"
+        r"deleted my|vanish\w*|disappear\w*)\b",
     ),
     "features": (
         r"\b(?:features?|functionality|functions?|automations?|workflows?|segment(?:s|ation|ing)?|templates?|"
@@ -147,6 +177,11 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"preview|spell ?check\w*|bulk actions?|import\w*|export\w*|quota|storage|multi-?lingual|translations?)\b",
         rf"\b(?:support for|supports?|supported|supporting|support of|native support|doesn't support|"
         rf"does not support) (?:\w+ )?(?:{_TECHNICAL})\b",
+        r"\b(?:option (?:to|for)|possible to|inbound|parsing|streams|suppression|undo|tags?|widgets?|tablet|"
+        r"swipe\w*|snooze|unified inbox|attachments?|two accounts|multiple (?:accounts|domains)|"
+        r"logs? (?:let|disappear|are|kept)|preference cent(?:er|re)|dynamic content|landing|ads\b|"
+        r"basic things|what (?:i|we) (?:need|was looking for)|doesn't (?:have|do|offer)|can do|can't do|"
+        r"limit of|no way to|there is no|rules?|read receipts|dark theme|plain text|merge)\b",
     ),
     "integration": (
         r"\b(?:integrat\w+|apis?|sdks?|webhooks?|plug-?ins?|add-?ons?|connectors?|endpoints?|rest|graphql|"
@@ -155,6 +190,10 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"our (?:stack|app|application|backend|codebase|shop)|"
         r"connect(?:s|ed|ing)? (?:\w+ )?(?:to|with)|hooked (?:it )?up|drop-in|single sign-on|ldap|active directory|"
         r"sandbox|rate limits?|payloads?|json|works with (?:my|our|any|every|all))\b",
+        r"\b(?:imap(?! index)|pop3|caldav|carddav|activesync|exchange|desktop client|mail client|"
+        r"outgoing (?:port|server)|smtp (?:server|credentials|connection|password|host)|starttls|port \d+|"
+        r"works with|work account|client (?:swallows|library)|code|script|python|php|node(?:mailer)?|ruby|"
+        r"rust|golang|java|kotlin|terraform|ansible|helm|docker|autodiscover\w*|plugin)\b",
     ),
     "security": (
         r"\b(?:secur\w+|insecur\w+|encrypt\w+|unencrypted|2fa|mfa|two[- ]factor|multi[- ]factor|passkeys?|"
@@ -167,6 +206,11 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"ing)? (?:my|our|your) data|"
         r"account takeover|brute[- ]force|suspicious log\w+|data cent(?:er|re)s?|sso|saml|passwords? (?:in|"
         r"stored|were|leak\w*)|plain ?text passwords?)\b",
+        r"\b(?:trackers?|tracking|scan(?:s|ned|ning)? (?:my|our|messages|mail)|reads? my mail|audits?|"
+        r"permissions|unpatched|hole|personal data|share[sd]? (?:our|my) data|sold my|sell my|my data|"
+        r"our data|data is stored|servers? (?:are|is) in|hosted in|totp|security keys?|hardware keys?|"
+        r"app passwords?|oauth tokens?|penetration test|jurisdiction|privately|spies|consent|"
+        r"somebody else's)\b",
     ),
     "speed": (
         r"(?<!support )\b(?:slow|slower|slowest|slowly|slowness|sluggish\w*|lag(?:s|gy|ging)?|laggy|latency|"
@@ -180,8 +224,18 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"messages? (?:an|per) (?:hour|second|minute)|spins?|spinner|spinning|real[- ]time|fast|faster|fastest|"
         r"quick|quicker|quickly|rapid|rapidly|"
         r"(?:arriv|deliver)\w* (?:\w+ )?(?:hours|minutes|late)|hours late|minutes late)\b",
+        r"\b(?:took|takes) (?:\w+ ){0,3}?(?:hours|afternoon|morning|minutes|seconds)\b(?! to (?:answer|"
+        r"reply|respond|get|set))|\b(?:out|done|gone|shows? up|arrives?) (?:\w+ )?(?:in|within|"
+        r"after) (?:\w+ ){0,2}?(?:minutes|seconds|hours)\b|\b(?:instantaneous|immediate|immediately|crawls?|"
+        r"crawling|push|before (?:i|my|the)|day late|days? later|per second|a second|dial-up|batches|"
+        r"indexing)\b",
     ),
 }
+_SUPPORT_AS_VERB: Final = re.compile(
+    r"\b(?:does|do|did|will|can|could|would|should)(?: \w+){1,3} support\b"
+    r"|\b(?:they|it|we|you|i|that|which|to|not|also|now|doesn't|don't|didn't|won't|can't) support\b"
+    r"|\badd support\b"
+)
 _COMPILED: Final = {name: re.compile("|".join(f"(?:{each})" for each in parts)) for name, parts in _PATTERNS.items()}
 
 _OF_SUPPORT: Final = re.compile(
@@ -192,7 +246,8 @@ _OF_SUPPORT: Final = re.compile(
     r"(?:fast|faster|quick|quicker|quickly|slow|slowly|slower|instant|instantly|delayed|prompt|within|in)\b"
 )
 _EASE_QUICK: Final = re.compile(
-    r"\b(?:fast|quick|quickly|quicker|faster)\b(?: \w+){0,3}? (?:setup|set up|set-up|start|learn|onboard\w*|to get)\b"
+    r"\b(?:fast|quick|quickly|quicker|faster)\b(?: \w+){0,3}? (?:setup|set up|set-up|start|learn|onboard\w*|"
+    r"to get)\b"
 )
 _CLAUSES: Final = re.compile(
     r"[.!?;:\n…]+(?:\s+|$)|\s[-–—]+\s|,?\s*\b(?:but|however|although|though|whereas|while|yet|except that|"
@@ -231,7 +286,7 @@ def mentions(text: str) -> list[Mention]:
 
 def detect(clause: str) -> list[str]:
     """The aspects that one clause speaks of, in the order of :data:`ASPECTS`."""
-    lower = clause.lower()
+    lower = _SUPPORT_AS_VERB.sub(" supports", clause.lower())
     found = [aspect for aspect in ASPECTS if _COMPILED[aspect].search(lower)]
     # Quick help is good support and quick installation is ease of use; neither says that the product is fast.
     if "speed" in found and (_OF_SUPPORT.search(lower) or _EASE_QUICK.search(lower)):
@@ -245,7 +300,11 @@ def aspects(texts: Sequence[str]) -> list[dict[str, str]]:
     An aspect that several clauses speak of gets the label of their mean probabilities. Like
     :func:`mailrubric.reviews.sentiment.classify` it has an answer for any text, and each text is judged alone.
     """
-    current = sentiment.model()
+    return aspects_by(sentiment.model(), texts)
+
+
+def aspects_by(current: sentiment.Model, texts: Sequence[str]) -> list[dict[str, str]]:
+    """:func:`aspects` with a model of one's own, as the measurement of the shipped one needs it."""
     found: list[dict[str, str]] = []
     for text in texts:
         spoken = mentions(text)

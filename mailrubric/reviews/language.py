@@ -12,10 +12,12 @@ import math
 import re
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from vader import SentimentIntensityAnalyzer
+from vader.data.lexicon import LEXICON
 
 from mailrubric.reviews import vocabulary
 
@@ -51,8 +53,9 @@ _STARS = re.compile(
     r"|\b(\d|10) ?(?:/|out of) ?10\b|\b(one|zero|five) stars?\b"
 )
 _CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
-_PRAISE = re.compile("|".join(f"(?:{each})" for each in vocabulary.PRAISE))
-_BLAME = re.compile("|".join(f"(?:{each})" for each in vocabulary.BLAME))
+_START = re.compile(r"(?<![^\W_])[^\W_]|[^\w\s]")
+_PLAIN: Final = "abcdefghijklmnopqrstuvwxyz0123456789, ❤😍👍🎉🙌🥰😊💯🚀⭐👏💪😀😁🔥😡👎😠🤬😤💔😞😢😭🙄🤮😒💩☹"
+_MOST_STARTS_KEPT: Final = 4000
 _REQUEST = re.compile("|".join(f"(?:{each})" for each in vocabulary.REQUEST))
 _NEGATED = re.compile(
     r"\b(?:not|never|no|nothing|nobody|none|without|hardly|rarely|seldom|isn't|wasn't|aren't|weren't|don't|doesn't|didn't"
@@ -72,6 +75,7 @@ _STOP: Final = _words(
 )
 _ENDINGS: Final = re.compile(r"(?:ings?|edly|ed|ies|es|s|ly|er|est)$")
 
+_VALENCES: Final = {**LEXICON, **vocabulary.WORDS}
 _vader = SentimentIntensityAnalyzer(extra_lexicon=vocabulary.WORDS)
 
 
@@ -120,6 +124,12 @@ FIGURES: Final = (
     "length",
     "digits",
     "code_or_address",
+    "clause_best",
+    "clause_worst",
+    "clause_last",
+    "clause_mixed",
+    "clauses_good",
+    "clauses_bad",
 )
 """The dense features, in order. Each lies in about -1 to 1."""
 
@@ -146,11 +156,14 @@ def features(text: str) -> Features:
     text = clean(text)
     lower = text.lower()
     tokens = _TOKEN.findall(lower)
-    counts: dict[int, float] = {}
-    for bucket in _buckets(tokens):
-        counts[bucket] = counts.get(bucket, 0.0) + 1.0
+    counts = Counter(_buckets(tokens))
     ordered = sorted(counts)
-    return Features(ordered, [1.0 + math.log(counts[bucket]) for bucket in ordered], _figures(text, lower, tokens))
+    return Features(ordered, [_logarithm(counts[bucket]) for bucket in ordered], _figures(text, lower, tokens))
+
+
+@functools.cache
+def _logarithm(count: int) -> float:
+    return 1.0 + math.log(count)
 
 
 def _buckets(tokens: list[str]) -> Iterator[int]:
@@ -211,21 +224,114 @@ def _stem(token: str) -> str:
     return token.rstrip("e") if len(token) > 4 else token
 
 
-def _said(pattern: re.Pattern[str], text: str) -> tuple[float, float]:
-    """How often a pattern stands in the text, plainly and negated."""
-    plain = negated = 0
-    for found in pattern.finditer(text):
-        if _NEGATED.search(text[max(0, found.start() - 40) : found.start()]):
-            negated += 1
-        else:
-            plain += 1
-    return plain, negated
+class _Phrases:
+    """Patterns that begin at the start of a word, tried only where the word's first two characters fit them.
+
+    One alternation of some hundred patterns would be tried whole at every character; this is many times as fast. The
+    patterns for two characters are compiled when these are first met.
+    """
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._branches = [
+            (tuple(_beginnings(branch)) or ("",), branch) for pattern in patterns for branch in _branches(pattern)
+        ]
+        self._compiled: dict[str, re.Pattern[str] | None] = {}
+
+    def _of(self, start: str) -> re.Pattern[str] | None:
+        if start not in self._compiled:
+            if len(self._compiled) > _MOST_STARTS_KEPT:
+                self._compiled.clear()
+            fitting = [
+                branch for beginnings, branch in self._branches if any(start.startswith(each) for each in beginnings)
+            ]
+            self._compiled[start] = re.compile("|".join(f"(?:{each})" for each in fitting)) if fitting else None
+        return self._compiled[start]
+
+    def count(self, text: str) -> tuple[int, int]:
+        """How often they stand in a text (lower case), plainly and after a negation; matches never overlap."""
+        plain = negated = reached = 0
+        for start in _starts(text):
+            if start < reached:
+                continue
+            pattern = self._of(text[start : start + 2])
+            found = pattern.match(text, start) if pattern is not None else None
+            if found is not None and found.end() > start:
+                reached = found.end()
+                if _NEGATED.search(text, max(0, start - 40), start):
+                    negated += 1
+                else:
+                    plain += 1
+        return plain, negated
+
+
+def _starts(text: str) -> Iterator[int]:
+    return (each.start() for each in _START.finditer(text))
+
+
+def _branches(pattern: str) -> list[str]:
+    """The alternatives of a pattern at its outermost level."""
+    parts, depth, start, place = [], 0, 0, 0
+    while place < len(pattern):
+        character = pattern[place]
+        if character == "\\":
+            place += 1
+        elif character == "[":
+            place = pattern.index("]", place + 2)
+        elif character == "(":
+            depth += 1
+        elif character == ")":
+            depth -= 1
+        elif character == "|" and not depth:
+            parts.append(pattern[start:place])
+            start = place + 1
+        place += 1
+    return [*parts, pattern[start:]]
+
+
+def _beginnings(branch: str) -> set[str]:
+    """One or two characters with which every match of an alternative begins, all that are possible; none when that is
+    not known."""
+    branch = branch.removeprefix("\\b")
+    if branch.startswith("(?:"):
+        inside, rest = _group(branch)
+        if rest[:1] in ("*", "{"):
+            return set()
+        found = [_beginnings(each) for each in _branches(inside)]
+        if rest.startswith("?"):
+            found.append(_beginnings(rest.lstrip("?")))
+        return set().union(*found) if all(found) else set()
+    plain = len(branch) - len(branch.lstrip(_PLAIN))
+    if plain < len(branch) and branch[plain] in "?*{":
+        plain -= 1
+    return {branch[: min(plain, 2)]} if plain > 0 else set()
+
+
+def _group(branch: str) -> tuple[str, str]:
+    """What stands in the group with which an alternative begins, and what follows it."""
+    depth = place = 0
+    while True:
+        character = branch[place]
+        if character == "\\":
+            place += 1
+        elif character == "[":
+            place = branch.index("]", place + 2)
+        elif character == "(":
+            depth += 1
+        elif character == ")":
+            depth -= 1
+            if not depth:
+                return branch[3:place], branch[place + 1 :]
+        place += 1
+
+
+_PRAISE = _Phrases(vocabulary.PRAISE)
+_BLAME = _Phrases(vocabulary.BLAME)
 
 
 def _opinions(text: str) -> tuple[float, float]:
     """How often a mail product is praised and blamed."""
-    praised, not_praised = _said(_PRAISE, text)
-    blamed, not_blamed = _said(_BLAME, text)
+    praised, not_praised = _PRAISE.count(text)
+    blamed, not_blamed = _BLAME.count(text)
     return praised + not_blamed, blamed + not_praised
 
 
@@ -293,6 +399,41 @@ def _figures(text: str, lower: str, tokens: list[str]) -> list[float]:
         _most(math.log1p(len(tokens)), 6),
         _most(sum(token[0].isdigit() for token in tokens), 3),
         float("xcode" in lower or "xurl" in lower or "xaddress" in lower),
+        *_clauses(tokens),
+    ]
+
+
+def _clauses(tokens: list[str]) -> list[float]:
+    """How good and how bad single clauses are, by the words' valences alone: that "great team, shaky product" says
+    two things is lost in a sum over the sentence."""
+    said: list[float] = []
+    current = 0.0
+    negated = 0
+    for token in tokens:
+        if token[0] in ".,;:!?" or token in _CONTRASTS:
+            if current:
+                said.append(current)
+            current, negated = 0.0, 0
+            continue
+        value = _VALENCES.get(token, 0.0)
+        current += -0.7 * value if negated else value
+        if token in _NEGATORS or token.endswith("n't"):
+            negated = 4
+        elif negated:
+            negated -= 1
+    if current:
+        said.append(current)
+    if not said:
+        return [0.0] * 6
+    best, worst = max(0.0, min(1.0, max(said) / 4)), max(0.0, min(1.0, -min(said) / 4))
+    good, bad = sum(each > 0 for each in said), sum(each < 0 for each in said)
+    return [
+        best,
+        worst,
+        max(-1.0, min(1.0, said[-1] / 4)),
+        min(1.0, 3 * min(best, worst)),
+        _most(good, 3),
+        _most(bad, 3),
     ]
 
 

@@ -3,4 +3,4 @@
 from typing import Final
 
 VERSION: Final = "1"
-SHA256: Final = "d991fc667bfe9551e0570c66004d7e45886d052ae82549cf1ec5fdad804ffbbd"
+SHA256: Final = "61fe92d03cb6152aacabd4c769053b1cef9387c952ec7442bad04b615be1ecf5"

@@ -26,7 +26,7 @@ _VALENCES: Final = """
 0 confidential confidentiality sensitive alone straight true truth party parties resolve determine determined
 0 hope hoping hoped save saves saved saving clear clearly well mandatory reach authority
 3 flawless flawlessly rock-solid bulletproof unbeatable gem lifesaver superb stellar phenomenal outstanding exceptional
-3 exceptionally amazing amazed awesome brilliant wonderful fantastic excellent terrific blown-away godsend
+3 superb exceptionally amazing amazed awesome brilliant wonderful fantastic excellent terrific blown-away godsend
 2.5 intuitive seamless seamlessly effortless effortlessly polished delightful breeze slick snappy frictionless
 2.5 dependable trustworthy top-notch bargain no-brainer pleasantly superb unmatched speedy lightning blazing rocks
 2.2 reliable reliably painless painlessly smooth smoothly user-friendly affordable straightforward responsive attentive
@@ -37,6 +37,30 @@ _VALENCES: Final = """
 2 generous tidy crisp sleek modern concise accurate accurately fixed solved resolved pleased improved improvement
 2 helpful helped relief thankfully kudos hats-off worth worthwhile recommend recommended recommending satisfied happier
 1.5 saver saves upgrade decent capable proactive organized organised noticeable steady steadily smarter
+3 bliss marvellous marvelous magnificent exemplary impeccable immaculate spectacular sublime splendid spotless uncanny
+2.5 effortless dreamy gorgeous elegant elegantly thrilled delighted overjoyed ecstatic unrivalled unrivaled
+2.5 invaluable superior exceptional first-rate first-class world-class best-in-class top-tier well-thought-out pleasure
+2 instantaneous swift swiftly brisk nimble responsive reassuring comforting hugely rewarding satisfying well-made
+2 thoughtful thoughtfully clever cleverly neat neatly intelligently sensible sane coherent logical readable legible
+2 self-explanatory foolproof maintained well-maintained battle-tested mature trouble-free worry-free ad-free untouched
+2 grateful appreciate appreciated appreciative thankful thanks praise praised applause enjoyable enjoying enjoy
+1.5 negligible unobtrusive unlimited included bundled free-of-charge discount evergreen frugal fairly honest honestly
+1.5 saviour savior boost boosted boosts soared jumped climbed rose recovered restored caught spotted
+-3 disgusting vile hideous unbearable intolerable insufferable inexcusable unforgivable shameful shameless laughable
+-3 outraged furious enraged livid fuming appalled horrified disgusted insulted cheated conned swindled robbed stolen
+-2.5 unaffordable infuriate aggravating exasperating exhausting demoralizing embarrassing mortifying humiliating
+-2.5 amateurish careless negligent neglected clueless inept broken-down defective faulty dysfunctional unfixable
+-2.5 unworkable impractical unreadable illegible incomprehensible nonsensical senseless brain-dead backwards backward
+-2.5 toxic spammy dodgy sketchy suspiciously creepy intrusive invasive nagging nags pushy aggressive spammed
+-2 abandoned unmaintained neglected stale deprecated obsolete archaic ancient primitive crude rudimentary half-baked
+-2 undocumented unpatched unencrypted insecure leaked leaky exposed breached unsafe
+-2 unanswered unresolved unread overdue belated delayed postponed stalled stalls choked choking crawls crawling
+-2 gutted crippled removed downgraded paywalled nerfed ruined ruins ruin spoiled destroyed butchered wiped erased
+-2 overcharged overbilled double-billed hidden-fees surcharge penalties penalty gouge gouged milking
+-2 downhill deteriorated declining declined tanked plummeted collapsed nosedived worsened worsening regressed regression
+-1.5 tricky quirky quirks patchy spotty sporadic sporadically choppy jerky flimsy fragile brittle shaky wobbly thin
+-1.5 bland boring dull tired tiresome repetitive redundant needless needlessly unnecessarily unnecessary pain grief
+-1.5 caveat drawback drawbacks downside downsides shortcoming shortcomings weakness weaknesses gripe gripes niggle
 -3.5 scam scammers scammed garbage atrocious appalling horrendous abysmal abomination trash disgrace disgraceful ripoff
 -3.5 rip-off awful horrible terrible horrid dreadful unacceptable outrageous disastrous catastrophe fiasco shambles
 -3 nightmare useless unusable worthless incompetent incompetence pathetic infuriating infuriated maddening hopeless
@@ -76,7 +100,7 @@ WORDS: Final[dict[str, float]] = _words()
 decides."""
 
 _IT: Final = r"(?:\w+ ){0,3}?"
-_BOX: Final = r"(?:spam|junk|trash|promotions?|clutter|quarantine)"
+_BOX: Final = r"(?:spam|junk|promotions?)"
 _MAIL: Final = (
     r"(?:e?-?mails?|messages?|newsletters?|campaigns?|confirmations?|receipts?|invoices?|sends?|mailings?|resets?)"
 )
@@ -142,6 +166,108 @@ PRAISE: Final[tuple[str, ...]] = (
     r"\b(?:docs|documentation|guides?|tutorials?) (?:is|are|was|were) (?:\w+ )?(?:clear|excellent|great|good|"
     r"superb|thorough|top|stellar|fantastic|helpful|complete|well)\b",
     r"(?:❤|😍|👍|🎉|🙌|🥰|😊|💯|🚀|⭐|👏|💪|😀|😁|🔥)",
+    r"\b(?:can(?:'t|not| not)|couldn't|could not|wouldn't|don't know how) (?:\w+ ){0,4}?(?:live|run|work|"
+    r"manage|do|be|imagine \w+) (?:\w+ ){0,3}?without\b|"
+    r"\bhow (?:did|have) (?:we|i) (?:ever )?(?:manage\w*|live\w*|work\w*|surviv\w*)\b|\bwhy did(?:n't|"
+    r" not) (?:i|we) (?:switch|move|find|try|do)\b|"
+    r"\b(?:should|wish|would) (?:i |we )?(?:have|had|'d) (?:switched|moved|done|found|started|tried|"
+    r"signed) (?:\w+ ){0,4}?(?:sooner|earlier|years ago|long ago|before)\b|"
+    r"\bnever (?:going|looking|looked|look) back\b|\bhere to stay\b|\bwill (?:stay|renew|continue|"
+    r"keep using|be staying)\b|\bwon't (?:go|be going) (?:back|anywhere)\b|"
+    r"\bwhat more (?:could|can|do)\b|\bwhat's not to (?:like|love)\b|\bno (?:need to look|"
+    r"reason to (?:leave|switch|look))\b|\b(?:bravo|chapeau|wow|hurray|hooray|yay|woohoo|cheers to|"
+    r"shout-?out)\b",
+    r"\bfinally,? (?:an?|some|somebody|someone|something|off|done|got|found|added|fixed|works?|working|"
+    r"there|has|have|gets?|arriv\w+|trust)\b|, finally\b|\bat last\b|"
+    r"\b(?:lived?|lives|living) up to\b|\b(?:exceed|surpass|beat|blew|blown|"
+    r"knocked)\w* (?:\w+ ){0,3}?(?:expectations?|away|socks|out of the park)\b|\bmoney well spent\b|"
+    r"\bworth (?:paying|its|having|switching|a try|checking|looking|recommending|double)\b|\bpay(?:s|"
+    r"ing)? (?:for itself|off)\b|\bpaid (?:for itself|off)\b|\bi'd pay (?:double|more|twice)\b|"
+    r"\bhappy to pay\b|\bhappily pay\w*\b",
+    r"\b(?:a|an|the) (?:\w+ )?(?:joy|delight|pleasure|blessing|gift|dream|treat|relief|winner|gem|bargain|"
+    r"steal|lifesaver|godsend|keeper|must[- ]have|marvel|masterpiece|star|hero|beauty|rarity|revelation)\b",
+    r"\b(?:cut|slash|reduc|halv|shrank|lower|drop|fell|went down|decreas)\w* (?:\w+ ){0,4}?(?:bounces?|"
+    r"bounce rate|complaints?|costs?|spend|spending|budget|bill|support load|unsubscribes|churn|workload)\b|"
+    r"\b(?:bounces?|bounce rates?|complaints?|complaint rates?|unsubscribes|costs?|tickets|"
+    r"churn) (?:\w+ ){0,3}?(?:dropped|halved|fell|went down|vanished|disappeared|shrank|down)\b|"
+    r"\b(?:open|click|delivery|inbox|conversion|reply|response)[- ]?(?:through )?(?:rates?|placement|"
+    r"s)? (?:\w+ ){0,3}?(?:up|rose|jumped|improved|climbed|doubled|tripled|increased|soared|recovered|"
+    r"best)\b|\b(?:revenue|sales|clicks|sign-?ups|conversions|opens) (?:\w+ ){0,3}?(?:up|rose|grew|doubled|"
+    r"increased|climbed|improved)\b",
+    r"\b(?:takes?|took|done|finished|ready|live|out|set ?up|setup|there|in|within|"
+    r"under) (?:(?!more|longer|over|every|only)\w+ ){0,3}?"
+    r"(?:(?:few|couple of|two|three|five|ten|fifteen|twenty|thirty|\d+) )?(?:seconds|"
+    r"minutes)\b(?! (?:to load|to open|late|after|per|each|apart|for each|later|before|until|of downtime))|"
+    r"\b(?:in|within|took|takes|under) (?:just |only |about |less than )?(?:an|one|a single|half an|"
+    r"the) (?:afternoon|morning|hour|evening|lunch break)\b|\bthe same (?:day|evening|hour|night|"
+    r"afternoon)\b|\bby (?:lunch|breakfast|morning)\b|\bovernight without\b|\bon the (?:first (?:try|"
+    r"attempt|go)|minute)\b|\b(?:straight|right) away\b|\bat once\b|\bfirst (?:try|attempt|go)\b",
+    r"\b(?:stopped|no longer|don't|never|without) (?:\w+ ){0,2}?(?:worry\w*|worries|think\w* about (?:it|"
+    r"email|mail)|babysit\w*|fiddl\w*|fear\w*|guess\w*|struggl\w*)\b|\bforget (?:it|that it) (?:exists|"
+    r"is there|was)\b|\bsleep (?:soundly|tight|like)\b|\bone less thing\b|\bstress-free\b|\bworry-free\b|"
+    r"\bhassle-free\b|\bcarefree\b|"
+    r"\b(?:nothing|no one|nobody|none of \w+|not one|never) (?:\w+ ){0,3}?(?:gets? lost|got lost|is lost|"
+    r"was lost|were lost|lost|complain\w*|noticed|breaks|broke|went wrong|goes wrong|goes to (?:spam|junk)|"
+    r"in (?:spam|junk)|missing|bad to say)\b",
+    r"\b(?:not|never|hasn't|haven't|without) (?:\w+ ){0,2}?(?:a single|one|any|a) (?:\w+ ){0,2}?(?:outage|"
+    r"downtime|incident|problem|issue|complaint|crash|bug|bounce|hiccup|failure|error|lost message|"
+    r"minute of)\b|\bno (?:incidents?|surprises|drama|nonsense|silly|hidden|asterisks|fuss|lock-in|strings|"
+    r"catch|spam|junk|more (?:junk|spam|bounces|problems|issues|errors|complaints|crashes))\b|"
+    r"\bzero (?:lost|bounces|spam|complaints|maintenance|crashes|errors|config\w*)\b",
+    r"\b(?:patient|kind|friendly|polite|courteous|competent|attentive|knowledgeable|pleasant|caring|"
+    r"wonderful|lovely|great|amazing|fantastic|superb|excellent|brilliant|outstanding|awesome|terrific|"
+    r"responsive|quick|helpful) (?:\w+ ){0,2}?(?:support|staff|people|team|folks|service|help|devs?|"
+    r"developers?|community|guys|crew|reps?|agents?|maintainers?)\b|"
+    r"\b(?:support|staff|people|team|folks|service|devs?|developers?|community|guys|crew|reps?|agents?|"
+    r"maintainers?) (?:\w+ )?(?:is|are|was|were|has been|have been) (?:\w+ ){0,2}?(?:patient|kind|friendly|"
+    r"polite|courteous|competent|attentive|knowledgeable|pleasant|caring|wonderful|lovely|great|amazing|"
+    r"fantastic|superb|excellent|brilliant|outstanding|awesome|terrific|responsive|quick|helpful|fast|good|"
+    r"top)\b|"
+    r"\b(?:developers?|devs?|they|team) (?:really |actually )?(?:listen|care|reply|respond|deliver)s?\b|"
+    r"\bgot my money back\b|\bhad my money back\b|\bcredited (?:us|me|the)\b|"
+    r"\bwithout being asked\b|\bproactively\b|\bfixed (?:it |the \w+ |my \w+ )?(?:within|in|the same|straight|right|"
+    r"overnight)\b",
+    r"\b(?:everything|all|it all) (?:just |simply )?(?:works|worked|arrives|arrived|gets through|is there|"
+    r"is where|goes through|went through|lands|in one (?:place|screen))\b|\bwhere (?:you'd|i'd|"
+    r"one would) expect\b|\b(?:does|do|did) (?:its|the|their) (?:thing|job|work)\b|\bno training\b|"
+    r"\bneeds? no (?:manual|training|attention|explanation)\b|\b(?:even|finally) (?:my|"
+    r"our) (?:\w+ )?(?:mother|mum|mom|dad|father|grand\w+|parents|boss|intern|wife|husband|kids|ceo)\b|"
+    r"\b(?:anyone|anybody|everyone|normal people) (?:on the team )?can\b",
+    r"\b(?:has|have|had) (?:been running|stayed (?:up|stable|off|clear)|held up|been (?:up|stable|solid|"
+    r"flawless|reliable|"
+    r"great|fantastic|excellent|perfect|wonderful|a pleasure|painless|smooth)) (?:\w+ ){0,4}?\b|\b(?:years?|"
+    r"months) (?:\w+ ){0,3}?(?:without|and (?:counting|still|never|not)|no (?:issues|problems|"
+    r"complaints))\b|\bstill (?:a fan|going strong|happy|love|the best|loving)\b|"
+    r"\blong[- ]?time (?:happy )?(?:customer|user|fan)\b",
+    r"\b(?:in a heartbeat|without (?:a )?(?:doubt|hesitation|fail|interruption|fuss|effort|error|flaw|"
+    r"complaint|a care)|well (?:thought|designed|made|done|written|documented|worth|organi[sz]ed|built|"
+    r"maintained|integrated|supported)|couldn't (?:be|have been) (?:\w+ ){0,2}?(?:simpler|easier|better|"
+    r"happier|faster|smoother|more)|could not (?:be|have been) (?:simpler|easier|better|happier|faster)|"
+    r"not any ?more problems|saved (?:our|my|the) (?:day|campaign|business|christmas|bacon|launch|"
+    r"\w+ campaign)|to the rescue|makes? (?:life|work|my life|our lives|everything|it|managing \w+|"
+    r"my day) (?:\w+ )?(?:easy|easier|simple|simpler|better)|takes? (?:good |great )?care of|took (?:good |"
+    r"great )?care of|feels? (?:good|great|safe|secure|fast|solid|right|at home)|good to (?:have|know)|"
+    r"glad (?:i|we|to|that)|proud to|respect(?:s|ed)? (?:its|their|my|our) (?:users|privacy|customers)|"
+    r"cares? about (?:its|their|my|our|the) (?:users|privacy|customers)|listens? to|goes the extra|"
+    r"went the extra|extra mile|first class|state of the art|up to date|ahead of (?:the|its)|"
+    r"fits? (?:perfectly|our|my|like)|suits? (?:us|me|our|my)|meets? (?:all|our|my|every)|covers? (?:all|"
+    r"everything)|all (?:i|we|you) (?:need|want|could)|everything (?:i|we|you) (?:need|want|could|was|"
+    r"were)\w*|easy peasy|piece of cake|like a (?:charm|dream|clock|breeze|pro)|as easy as|"
+    r"nothing comes close|no comparison|favou?rite|number one|top (?:notch|class|marks|service|product)|"
+    r"made (?:my|our) (?:day|life)|on the first (?:attempt|try)|i(?:'m| am) (?:\w+ )?(?:impressed|delighted|"
+    r"thrilled|pleased|satisfied|happy|amazed|grateful|a fan|glad)|we(?:'re| are|"
+    r" were) (?:\w+ )?(?:impressed|delighted|thrilled|pleased|satisfied|happy|amazed|grateful|glad)|"
+    r"enjoy (?:using|the|working|how|it)|appreciate (?:the|that|how|their)|impressed (?:by|with)|blown away|"
+    r"big fan|hat tip|respect[.!])\b",
+    r"\b(?:consistently|reliably|always|every time) (?:\w+ ){0,2}?(?:above|over|on time|fast|up|works?|"
+    r"deliver\w*|arriv\w*|reach\w*|available|helpful|answers?|there|great|good|excellent|finds?|solves?)\b|"
+    r"\b(?:9\d(?:[.,]\d+)?|100) ?(?:%|percent|per cent) (?:\w+ ){0,2}?(?:inbox|delivered|deliver\w+|uptime|"
+    r"satisfied|inboxing|placement)\b|\b(?:arriv|deliver)\w* (?:reliably|instantly|immediately|on time|"
+    r"at once|within seconds|in seconds|promptly|without)\b|\b(?:support|service|team|they|"
+    r"staff) (?:\w+ ){0,2}?(?:went|goes|go) (?:above|out of|the extra)\b|\b(?:cheaper|faster|better|easier|"
+    r"simpler|nicer|quicker|cleaner|smoother|friendlier|more (?:reliable|stable|intuitive|powerful|flexible|"
+    r"affordable|useful)) than (?:the|any|all|our|my|other|others|what|before|ever|most|anything|expected|"
+    r"competitors)\b",
 )
 """Patterns that are praise about a mail product, matched in lower-case text; a negation before turns them round."""
 
@@ -211,7 +337,7 @@ BLAME: Final[tuple[str, ...]] = (
     r"insane)|wish (?:i|we) (?:had|hadn't|never|could go)|(?:i|we) regret|big mistake|deal[- ]?breaker|"
     r"show[- ]?stopper|red flag|not happy|not impressed|unimpressed|not acceptable|not good enough|no good|"
     r"not great|nothing but (?:trouble|problems|issues)|constant(?:ly)? (?:\w+ )?(?:error|errors|crash\w*|logs?|"
-    r"logging|asks?|asking|issues|problems|bugs|fail\w*|break\w*)|keeps? (?:\w+ )?(?:crash\w*|log\w*|ask\w*|"
+    r"logging|asks?|asking|issues|problems|bugs|fail\w*|break\w*)|keeps? (?:\w+ )?(?:crash\w*|logg\w*|ask\w*|"
     r"fail\w*|break\w*|freez\w*|disconnect\w*|los\w*|bounc\w*|reject\w*|timing|forget\w*|showing|spinning|"
     r"popping|duplicat\w*|going|dropping|sending me)|every (?:update|release|upgrade) (?:breaks?|broke|makes?|"
     r"brings?)|(?:after|since) the (?:last|latest|recent|new) (?:update|release|upgrade|redesign)|"
@@ -230,6 +356,120 @@ BLAME: Final[tuple[str, ...]] = (
     r"lost|chasing|on hold|figuring)\b|\b(?:wasted|lost|spent) (?:\w+ ){0,3}?(?:hours|days|weeks|weekend|"
     r"afternoon|evening)\b|\b(?:fight|fighting|wrestl\w+|battl\w+) (?:with )?(?:the|their|its|this)\b",
     r"(?:😡|👎|😠|🤬|😤|💔|😞|😢|😭|🙄|🤮|😒|💩|☹)",
+    r"\b(?:thanks for nothing|oh great|oh wonderful|great, (?:another|now|so)|so much for|good luck (?:with|"
+    r"getting|finding|reaching|trying)|what's the point|how hard can|how (?:can|could) (?:anyone|a company|"
+    r"they)|in this day and age|you'd think|i wish i (?:was|were) (?:joking|kidding)|you have to be kidding|"
+    r"are you (?:kidding|serious)|unbelievable|un-?f\w+|wtf|smh|facepalm|yikes|ugh+|meh|grr+|argh+|sigh|"
+    r"lol no|pick your poison|let that sink in|says it all|speaks for itself|enough said)\b|\bseriously\?|"
+    r"\breally\?|\bwhy\?!|\?\?+|!\?|\?!",
+    r"\b(?:anything but|far from|nowhere near|nothing like|less than|not (?:exactly|particularly|very|"
+    r"really|so|too|at all|even|remotely|yet)) (?:an? |the )?(?:reliable|stable|easy|intuitive|fast|quick|"
+    r"cheap|helpful|friendly|useful|usable|good|great|happy|clear|simple|impressed|pleased|satisfied|ready|"
+    r"secure|honest|professional|responsive|acceptable|worth|ideal|convenient|polished|production|working|"
+    r"true|guaranteed)\b|\b(?:unaffordable|insulting|insult|disgust\w*|shameful|shameless|laughable|"
+    r"inexcusable|unforgivable|mortifying|embarrassing|toxic|criminal|brutal|bloodbath|odyssey|swamp|maze|"
+    r"labyrinth|minefield|circus|black hole|dumpster fire|train wreck|trainwreck|house of cards|"
+    r"afterthought|half-baked|half-hearted|gimmick|overhyped|vapou?rware|abandonware|bloatware|crawls|"
+    r"crawling|hobbyist|amateur\w*|clueless|careless|negligent|robotic|scripted)\b",
+    r"\b(?:takes?|took|taking|needs?|takes up) (?:\w+ ){0,4}?(?:(?:\d+|ten|twenty|thirty|forty|fifty|"
+    r"several) (?:seconds|minutes) (?:to (?:load|open|send|start|search|show)|late)|hours|days|weeks|months|"
+    r"years|forever|ages|all (?:morning|day|night|afternoon)|the whole (?:morning|day|afternoon|weekend)|"
+    r"half a (?:minute|day))\b|\b(?:hours|days|weeks|minutes) late\b|\bfor (?:days|weeks|months|ages)\b|"
+    r"\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten|several|many) (?:days|weeks|months) (?:for|to|"
+    r"later|without|and (?:still|no|counting|nothing))\b|\bstill (?:nothing|waiting|no|isn't|not|doesn't|"
+    r"won't|can't|open|going when)\b|\bas we speak\b",
+    r"\b(?:every|each|most|half|any) (?:single )?(?:time|day|week|other (?:day|week|night|tuesday|month|"
+    r"update)|monday|morning|update|release|upgrade) (?:\w+ ){0,4}?(?:break|broke|crash|fail|down|bug|slow|"
+    r"lost|again|spin|wrong|log)\w*|\b(?:\. |^|, )again[.!]|\b(?:third|fourth|fifth|second|umpteenth|"
+    r"nth) (?:time|outage|incident|price|ticket)\b|\bonce again\b|\byet another\b|\bday after day\b|"
+    r"\btwice (?:this|in a|a (?:day|week|month))\b",
+    r"\b(?:asked|requested|called|wrote|emailed|contacted|reported|tried|begged|"
+    r"chased) (?:\w+ ){0,3}?(?:\d+|two|three|four|five|six|eleven|ten|several|many|multiple|countless|"
+    r"repeatedly|again and again) ?(?:times)?\b|\b(?:no|without|zero|never (?:a|any|an|got|received|had)|"
+    r"not (?:a|one|even)) (?:\w+ )?(?:answer|answers|reply|replies|response|solution|solutions|help|apology|"
+    r"refund|explanation|callback|call back|fix|clue|idea)\b|\bclosed (?:my|the|our|as|without)\b|"
+    r"\b(?:ticket|thread|issue|bug|case) (?:\w+ ){0,2}?(?:closed|ignored|open since|stale|unanswered|"
+    r"untouched)\b|\bopen since\b|\bnobody (?:cares|home|knows|there|answers|reads|can)\b|\bno one (?:cares|"
+    r"knows|there|answers|reads|can)\b|\bwall\b|\bsilence\b|\bradio silence\b|\bghosted\b|"
+    r"\bgoes? unanswered\b|\bstonewalled\b|\bshrug\w*\b|\bclueless\b|\bdon't (?:listen|care|bother|know)\b|"
+    r"\bdoesn't (?:listen|care|know)\b",
+    r"\b(?:removed|dropped|killed|gutted|discontinued|retired|hid|hidden|crippled|ruined|destroyed|"
+    r"butchered|broke|took away|taken away|moved) (?:\w+ ){0,3}?(?:feature|features|option|button|plan|tier|"
+    r"support|free|widget|imap|api|view|only|everything|it)\b|\bused to (?:be|work|have|get)\b(?! (?:a|an|"
+    r"the) \w+ (?:at|for|in))|\bbring (?:it |the old \w* ?)?back\b|\bgive (?:us|me) (?:\w+ ){0,3}?back\b|"
+    r"\bwhere (?:did|is|has) (?:the|my|all) (?:\w+ ){0,3}?(?:go|gone)\b|\bno (?:way|option|"
+    r"possibility) to\b|\bno (?:search|undo|autosave|folders|audit|two-factor|2fa|phone|documentation|docs|"
+    r"api|calendar|rules|roles|export|dark|filters|bounce)\b|\bcan(?:'t|not) (?:even|export|find|undo|copy|"
+    r"search|sort|log|get|send|receive|open|connect|change|delete|attach|select|switch|turn|downgrade|"
+    r"cancel|do|see|use|rely|trust|reach)\b|\bcouldn't (?:even|get|find|log|send|open|work out|figure|"
+    r"connect|import)\b|\bunable to\b|\bimpossible to\b|\bwon't (?:even|let|open|load|send|sync|connect|"
+    r"start|work|update|stop)\b|\b(?:is|are|was|were) (?:a |an )?(?:\w+ )?(?:missing|broken|useless|"
+    r"outdated|unusable|unreadable|incomplete|lacking|limited to|absent)\b",
+    r"\b(?:cost|costs|pay|paying|charge[sd]?|charging|bill(?:s|ed)?|invoice) (?:\w+ ){0,4}?(?:extra|"
+    r"more than|a fortune|an arm|too much|twice|double|for nothing|for (?:unsubscribed|inactive|duplicate|"
+    r"contacts|features)|without|anyway|after|again|enterprise)\b|\badd-ons?\b.{0,30}\b(?:everything|every|"
+    r"three|separate|pay)\b|\b(?:everything|every little thing|basic\w*) (?:\w+ ){0,4}?(?:extra|add-on|cost|"
+    r"paid|upgrade)\b|\b(?:only|unless you|if you) pay\b|\bbait and switch\b|\bcash (?:cow|grab)\b|"
+    r"\bmoney grab\b|\bmilk(?:ing|ed)?\b|\bripped off\b|\bhostage\b|\brobbery\b|\bgreed\w*\b|"
+    r"\bno refund\w*\b|\brefuse[sd]? (?:\w+ ){0,3}?refund\b|\blawyer\b|\bsmall claims\b|\b(?:one|"
+    r"1)[- ]?star\b|\bwant(?:ed)? (?:my|our) money\b|\bnot worth\b|\bfor what (?:it|they|"
+    r"you)\b.{0,20}\bcharge\b",
+    r"\b(?:vanish|disappear|evaporat|bounc)\w*(?:,| without| into| for no| randomly)|\b(?:lost|losing|"
+    r"lose) (?:\w+ ){0,3}?(?:days?|hours?|week|client|clients|thousand|patience|trust|faith|confidence|"
+    r"interest)\b|\b(?:locked|shut|kicked|frozen|thrown) (?:\w+ )?out\b|\b(?:ate|eats|wiped|mangled|"
+    r"corrupted|destroyed|erased|nuked) (?:\w+ ){0,2}?(?:my|our|the|a|all|everything|it)\b|\b(?:sent|sends|"
+    r"arriv\w+|charged|billed|deliver\w+) (?:\w+ ){0,3}?(?:twice|two times|three times|duplicate\w*|"
+    r"the wrong|to the wrong)\b|\bdown (?:again|for|twice|every|all|half|most|since|during)\b|\b(?:times|"
+    r"timing) out\b|\bgone (?:down|wrong|missing|bad|downhill|within)\b|\bwent (?:wrong|downhill|dark|"
+    r"missing|south|out of)\b|\b(?:never|not) (?:\w+ ){0,3}?(?:arriv\w*|show\w* up|went out|go out|came|"
+    r"come through|deliver\w*|reach\w*)\b|\brefus(?:e|es|ed|ing) (?:us|me|our|my|to|everything|mail|them)\b|"
+    r"\bblock(?:ed|s|ing) (?:us|me|our|my|legitimate|half|everything|for)\b|\bburn(?:ed|t|s)? (?:our|my|the|"
+    r"through)\b|\btreat(?:ed|s)? (?:us|me) like\b|\btold to\b|\btold (?:me|us) (?:to|it|that|they)\b|"
+    r"\bblam(?:e|ed|es|ing)\b|\bgave up\b|\bgiven up\b|\bmade (?:me|us) (?:leave|switch|cancel|cry|angry)\b|"
+    r"\bhad to (?:leave|switch|cancel|fight|call|beg|chase|hire|rebuild|redo|restore)\b",
+    r"\b(?:hate|hates|hated|loathe|despise|detest|dread) (?:it|this|that|the|them|how|their|using|my|"
+    r"every)\b|\bmakes? (?:me|us|you) want to\b|\b(?:wits' end|last nerve|tearing my hair|banging my head|"
+    r"throw (?:the|my) (?:laptop|phone|computer)|want my (?:money|weekend\w*|life|time)|save yourself|"
+    r"stay with whatever|wouldn't wish|don't depend|don't rely|do not rely|can't be trusted|"
+    r"cannot be trusted|never trust|lost all trust|goodbye|good riddance|moving on|packing (?:our|my) bags|"
+    r"i'm (?:out|done|leaving)|we're (?:out|done|leaving)|deleted (?:the app|my account|it)|deinstalled|"
+    r"switched back|shop(?:ping)? around|wrong one|wrong choice|worst (?:decision|choice|experience|\w+)|"
+    r"big letdown|total (?:letdown|waste|mess|disaster|failure)|complete (?:waste|mess|disaster|failure|"
+    r"joke)|absolute (?:joke|mess|garbage|nightmare|disaster|waste))\b",
+    r"\b(?:wide berth|in circles|going round in circles|run around in circles|unavailable|out of order|"
+    r"no longer (?:trust|work\w*|possible|recommend|use|supported by|able|available|usable|worth|the case|"
+    r"happy)|(?:was|were|been|is|are) (?:removed|ignored|rejected again|abandoned|dropped|gutted|broken|"
+    r"destroyed|ruined|empty|wiped|deleted|never|lost|disconnected|misled|lied to|cheated|overcharged|"
+    r"scammed|locked out)|as advertised\?|than (?:was |is )?advertised|not what was (?:promised|advertised)|"
+    r"doesn't do what|don't do what|didn't do what|false advertising|lied (?:to|about)|lies|liars|dishonest|"
+    r"doubts? about|concern(?:s|ed)? about|worr(?:y|ied|ies) about|afraid (?:of|to)|scared|gave (?:me|"
+    r"us) (?:headaches?|grief|trouble|nothing)|not (?:their|our) (?:problem|fault)|your (?:problem|fault)|"
+    r"badly (?:designed|written|documented|implemented|made|needs|translated|broken)|poorly (?:designed|"
+    r"written|documented|implemented|made|translated|tested|supported)|lacks? (?:\w+ ){0,2}?(?:basic|"
+    r"important|essential|many|some|key|the|features?|support|documentation|proper)|lacking|"
+    r"few(?:er)? features|half (?:of )?(?:the|our|my|its) (?:\w+ ){0,2}?(?:don't|doesn't|isn't|aren't|never|"
+    r"gone|missing|bounced|lost|wrong|broken)|doesn't (?:even |really |always )?(?:have|do|allow|support|"
+    r"let|seem|offer|include|understand|match|render|remember|help|respect|recogni[sz]e)|don't (?:even |"
+    r"really |always )?(?:have|do|allow|support|let|offer|include|understand|match|render|help|respect|"
+    r"work)|never (?:match|again|works?|worked|seen (?:such|a worse)|use|recommend|trust|on time|"
+    r"there when)|not (?:user[- ]?friendly|reliable|working|intuitive|possible|worth|recommended|happy|good|"
+    r"great|acceptable|useful|helpful|usable|professional|trustworthy|secure|stable)|destroyed|ruined|"
+    r"overloaded|hopelessly|way too|far too|much too|too (?:many|much|few|little|small|big|late|long|often|"
+    r"hard|slow|limited|complicated|expensive|buggy|basic|aggressive|strict)|more bugs|full of bugs|"
+    r"so many (?:bugs|problems|issues|errors|ads)|lots of (?:bugs|problems|issues|errors)|a lot of (?:bugs|"
+    r"problems|issues|errors|trouble)|several (?:bugs|problems|issues)|a bug|bugs|battery hog|"
+    r"drains? (?:the |my )?battery|hog|spies|spying|tracks? (?:me|you|us)|shared (?:our|my) (?:data|details|"
+    r"addresses)|sold (?:our|my) (?:data|address|details)|sells? (?:our|my|your)|without (?:asking|"
+    r"permission|consent|telling|informing|notice|warning))\b",
+    r"\b(?:slower|worse|uglier|buggier|harder|clunkier|more (?:expensive|complicated|confusing|difficult|"
+    r"cumbersome|limited)|less (?:reliable|stable|intuitive|useful|flexible|helpful)) (?:than|with|every|"
+    r"and|since|now|to)\b|\b(?:don't|do not|didn't|doesn't|did not|does not) (?:like|love|enjoy|recommend|"
+    r"trust|understand|see the point|get why|want|care)\b|\bdislik\w*\b|\b(?:who|why) (?:would|did|do|does|"
+    r"on earth|the hell|in the world) (?:\w+ ){0,2}?(?:you|they|anyone|it) (?:\w+ )?(?:remove|change|move|"
+    r"hide|break|need|want|take|drop|kill|do|design)\b|\bplease (?:fix|bring|stop|give us|change it back|"
+    r"undo|revert)\b|\bfix (?:it|this|your|the)\b|\bwhat (?:a|the) (?:mess|joke|shame|pain|hell|disaster|"
+    r"disgrace|waste|nightmare|disappointment|letdown|heck)\b|\bno way\b|\bno,? thanks?(?: you)?\b|"
+    r"\bhard pass\b|\bnope\b|\bshame on\b|\bworst\b|\bawful\w*|\bhorribl[ey]|\bterribl[ey]|\bcrap\b",
 )
 """Patterns that are blame about a mail product, used like those of praise."""
 
@@ -248,5 +488,13 @@ REQUEST: Final[tuple[str, ...]] = (
     r"was founded|announced|released|available (?:in|on|for|as)|comes? in|starts? at|includes? \d|up to \d|"
     r"located|configured? (?:the|to|with)|set (?:the|it|up) (?:to|the)|we (?:use|currently use|send|are using|"
     r"run|have)|i (?:use|am using|run|have)|consists of|is written in|listens on|port \d+)\b",
+    r"\b(?:anyone|anybody|somebody) (?:here|else|know|have|using|with|tried|seen|dealt|got)\b|"
+    r"\b(?:i suggest|i'd like|we'd need|we need|would be welcome|would be handy|would be useful|"
+    r"needs? an option|pls add|please add|need a|any chance|vote for|requesting|suggestion|let us|"
+    r"can we have|in advance|for any pointers|what am i (?:missing|doing wrong)|thanks in advance|no idea|"
+    r"depends on|not sure|no opinion|we'll see|time will tell|report back|as far as i know|iirc|afaik|"
+    r"i think it depends)\b|\b(?:error|exception|typeerror|timeouterror|traceback|code|returns?|raises?|"
+    r"throws?) (?:\w+ )?(?:\d{3}|code|says|when i|is thrown|below)\b|\b(?:i get|i'm getting|getting|"
+    r"got) (?:a|an|the) (?:\w+ )?(?:error|exception|\d{3}|timeout)\b",
 )
 """Patterns of questions, requests and plain statements."""
