@@ -299,7 +299,7 @@ def _discounts(
             found.append(Discount(reason, words, len(some), round(counted, 2)))
     foreign = sum(bool(text_of(each.review)) and each.sentiment is None for each in made.counted)
     if foreign:
-        words = "not in English: the stars count, the text is not read"
+        words = "not in English, or in no language that is known: the stars count, the text is not read"
         found.append(Discount("language", words, foreign, float(foreign)))
     return found
 

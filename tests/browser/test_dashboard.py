@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
-PAGES = ("", "vendor", "compare", "decision", "price", "probe", "criteria", "export")
+PAGES = ("", "vendor", "compare", "decision", "price", "reviews", "probe", "criteria", "export")
 PATIENCE = 45_000
 
 
