@@ -1,7 +1,7 @@
 """``python -m bench [SECTION …] [--write] [--repeats N] [--only PEER …]``: benchmarks, as Markdown.
 
-Sections: endpoint report batch many raw scoring robustness ratings mail; ``probing`` means the first five; none means
-all.
+Sections: endpoint report batch many raw scoring robustness ratings duplicates mail cadence; ``probing`` means the
+first five; none means all.
 ``--write`` puts each section into docs/benchmarks.md as soon as it is measured and leaves the others there as they are,
 so a run that was stopped goes on with the sections that are missing. ``--only`` measures some peers only and writes
 nothing.
@@ -37,10 +37,11 @@ TITLES = {
     "scoring": "Scoring",
     "robustness": "How sure a ranking is: 10,000 draws",
     "ratings": "Star ratings: which figure tells the better vendor",
+    "duplicates": "Repeated reviews: found and missed",
     "mail": "100,000 real messages",
     "cadence": "Cadence: how often the intervals hold the truth",
 }
-PROBING = tuple(name for name in TITLES if name not in ("scoring", "robustness", "ratings", "mail", "cadence"))
+PROBING = ("endpoint", "report", "batch", "many", "raw")
 HEAD = """# Benchmarks
 
 Made by `python -m bench --write` (`make bench`), each section as it says. Every comparison is of one run on one
@@ -71,6 +72,10 @@ def section(name: str, repeats: int, only: Sequence[str]) -> Table:
         from bench import ratings
 
         return ratings.table()
+    if name == "duplicates":
+        from bench import duplicates
+
+        return duplicates.table()
     if name == "cadence":
         from bench import cadence
 
