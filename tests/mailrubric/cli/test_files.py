@@ -184,7 +184,9 @@ def test_metrics_and_facts(call):
     assert metrics["smtp.size_limit"]["unit"] == "B"
     assert metrics["smtp.size_limit"]["probe"] == "smtp"
     assert metrics["tls.oldest_version"]["levels"]
-    assert all(metric["meaning"] and metric["roles"] for metric in metrics.values())
+    assert all(
+        metric["meaning"] and bool(metric["roles"]) == (metric["probe"] is not None) for metric in metrics.values()
+    )
     facts = {fact["name"]: fact for fact in reference["facts"]}
     assert facts["dedicated_ip"]["meaning"]
     text = call("metrics").out
