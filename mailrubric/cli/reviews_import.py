@@ -227,7 +227,7 @@ def _show(
     if found.capped:
         from mailrubric.reviews.importing import LONGEST_TEXT
 
-        say(f"Note: of {found.capped:,} texts the first {LONGEST_TEXT:,} characters are kept.")
+        say(f"Note: of {_plural(found.capped, 'text')} the first {LONGEST_TEXT:,} characters are kept.")
     if first:
         print_table(
             ("written", "stars", "title", "text", "author"),
@@ -239,23 +239,28 @@ def _show(
         )  # fmt: skip
     source = f" from {found.source}" if found.source else ""
     if new is None:
-        say(f"{count:,} reviews of {vendor}{source} would be read; nothing was stored.")
+        say(f"{_plural(count, 'review')} of {vendor}{source} would be read; nothing was stored.")
     else:
-        say(f"{count:,} reviews of {vendor}{source} read: {new:,} new, {count - new:,} stored before.")
+        say(f"{_plural(count, 'review')} of {vendor}{source} read: {new:,} new, {count - new:,} stored before.")
 
 
 def _say_values(found: ReviewFile) -> None:
     values = found.found
+    rows = _plural(values.rows, "row")
     if "rating" in found.columns.fields:
         scale = f", of at most {values.scale:g}" if values.scale is not None else ""
-        say(f"Ratings: {values.ratings:,} in {values.rows:,} rows{scale}{_unread(values.unread.get('rating', 0))}")
+        say(f"Ratings: {values.ratings:,} in {rows}{scale}{_unread(values.unread.get('rating', 0))}")
     if "written" in found.columns.fields:
         order = {"day_first": ", the day first", "month_first": ", the month first", None: ""}[values.date_order]
-        say(f"Dates: {values.dates:,} in {values.rows:,} rows{order}{_unread(values.unread.get('written', 0))}")
+        say(f"Dates: {values.dates:,} in {rows}{order}{_unread(values.unread.get('written', 0))}")
 
 
 def _unread(count: int) -> str:
-    return f"; {count:,} could not be read and are left out" if count else ""
+    return f"; {count:,} could not be read and {'are' if count > 1 else 'is'} left out" if count else ""
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _numbers(rows: Sequence[int]) -> str:

@@ -227,7 +227,8 @@ def inspect(
     order = dates.order
     if dates.ambiguous and order is None:
         notes.append(
-            f"{dates.ambiguous:,} dates are left out, because nothing shows whether the day or the month comes first; "
+            f"{dates.ambiguous:,} {'dates are' if dates.ambiguous > 1 else 'date is'} left out, because nothing shows "
+            "whether the day or the month comes first; "
             "--dates day-first or --dates month-first says it"
         )
     readable = {"rating": ratings.readable, "written": dates.readable}

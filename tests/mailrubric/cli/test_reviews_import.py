@@ -140,7 +140,7 @@ def test_a_file_cut_short_gives_what_it_has_and_warns(call: Call, workspace: Pat
     file.write_text('Text,Stars\nMail arrives every day.,5\n"Never clos', encoding="utf-8")
     done = call("reviews", "import", file, "--vendor", "acme", "--workspace", workspace, "--source", "ours")
     assert done.code == 0
-    assert "1 reviews of acme from ours read: 1 new" in done.out
+    assert "1 review of acme from ours read: 1 new" in done.out
     assert "the file is cut short" in done.err
 
 
