@@ -57,6 +57,14 @@ _PAGES: dict[str, tuple[str, str, str]] = {
 }
 
 
-def navigation() -> list[st.Page]:
-    """All pages in menu order."""
-    return [named(name) for name in _PAGES]
+_SECTIONS: dict[str, tuple[str, ...]] = {
+    "Decide": ("ranking", "vendor", "compare", "decision", "price"),
+    "Evidence": ("probe", "reviews", "trials", "messages"),
+    "Rules": ("weights", "criteria"),
+    "Results": ("export",),
+}
+
+
+def navigation() -> dict[str, list[st.Page]]:
+    """All pages in menu order, by section."""
+    return {title: [named(name) for name in names] for title, names in _SECTIONS.items()}
