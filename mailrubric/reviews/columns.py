@@ -29,7 +29,8 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "comments 0 user comment last modified seconds",
         "date submitted", "submitted at", "submission date", "submitted", "date published", "published at",
         "published date", "publish date", "published on", "published", "review date", "date of review",
-        "review submitted date", "created at", "created date", "date created", "created", "written", "written on",
+        "review submitted date", "submitted on", "review datetime utc", "review datetime",
+        "created at", "created date", "date created", "created", "written", "written on",
         "written at", "reviewed at", "posted at", "posted", "post date", "at", "updated at", "updated", "date",
         "date time", "datetime", "timestamp", "time", "datum", "fecha", "data",
     ),
@@ -57,7 +58,7 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
     "person": (
         "review username", "reviewer name", "reviewer full name", "author name", "reviewer", "author", "user name",
         "username", "user", "name", "full name", "consumer display name", "consumer name", "customer name",
-        "attributes user name", "display name", "reviewed by", "autor", "auteur",
+        "attributes user name", "display name", "reviewed by", "author title", "nutzer", "kunde", "autor", "auteur",
     ),
     "url": (
         "review link", "review url", "url", "link", "permalink", "attributes url", "review permalink", "source url",

@@ -200,12 +200,19 @@ def inspect(
     ids: set[int] = set()
     shared_ids: set[int] = set()
     rows = with_id = 0
+    with_content: set[int] = set()
+    numeric = set() if "text" in (asked or {}) else set(found_columns.text)
     filled: Counter[str] = Counter()
     for entry in table.rows():
         if isinstance(entry, Problem):
             continue
         rows += 1
         row = entry[1]
+        for place in tuple(numeric):
+            if row[place] not in _NOTHING:
+                with_content.add(place)
+                if not _NUMERIC.fullmatch(_text(row[place])):
+                    numeric.remove(place)
         if "rating" in fields and row[fields["rating"]] not in _NOTHING:
             filled["rating"] += 1
             ratings.see(row[fields["rating"]])
@@ -220,6 +227,13 @@ def inspect(
                 shared_ids.add(key)
             ids.add(key)
     notes = []
+    numeric &= with_content
+    if numeric:
+        # How many liked a review, perhaps.
+        found_columns = dataclasses.replace(
+            found_columns, text=tuple(place for place in found_columns.text if place not in numeric)
+        )
+        notes += [f"{header[place]} is not used as text: there are only numbers in it" for place in sorted(numeric)]
     if id_column is not None and with_id >= 10 and len(ids) * 2 < with_id:
         # Of a product or a person, perhaps: as ids of reviews they would make all but a few rows disappear.
         notes.append(f"{header[id_column]} is not used: {with_id:,} rows have only {len(ids):,} different values in it")
@@ -250,6 +264,7 @@ def inspect(
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 _NOTHING: tuple[Cell, ...] = (None, "")
+_NUMERIC = re.compile(r"[\d\s.,+-]*")
 _LINE_ENDS = re.compile(r"\r\n?")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}")

@@ -368,6 +368,17 @@ def test_a_column_that_is_asked_for_is_nothing_else(tmp_path: Path) -> None:
     assert file.columns.unused == ("Stars",)
 
 
+def test_how_many_liked_a_review_is_no_text(tmp_path: Path) -> None:
+    rows = [["text", "likes", "stars"], ["Good", "7", "5"], ["Bad", "", "1"], ["42", "1,000", "3"]]
+    found, file = read(write_csv(tmp_path / "x.csv", rows), source="ours")
+    assert [each.text for each in found] == ["Good", "Bad", "42"]
+    assert file.found.notes == ("likes is not used as text: there are only numbers in it",)
+    found, _ = read(tmp_path / "x.csv", source="ours", asked={"text": ["text", "likes"]})
+    assert found[0].text == "Good\n\n7"
+    _, file = read(write_csv(tmp_path / "x.csv", [["text", "stars"], ["", "5"]]), source="ours")
+    assert (file.found.notes, file.columns.named["text"]) == ((), ["text"])
+
+
 def test_a_file_without_reviews_says_which_columns_it_has(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "x.csv", [["Colour", "Size"], ["red", "4"]])
     with pytest.raises(
