@@ -125,7 +125,7 @@ def analyse_message(
         unsubscribe_https=listed.unsubscribe_https,
         unsubscribe_mailto=listed.unsubscribe_mailto,
         one_click=listed.one_click,
-        one_click_signed=_one_click_signed(listed.one_click, signatures, verdict, missing),
+        one_click_signed=_one_click_signed(listed.one_click, signatures, missing),
         list_id=listed.list_id,
         feedback_id=listed.feedback_id,
         campaign_id=campaigns.campaign_id(message),
@@ -265,7 +265,9 @@ def _seen(message: Fields) -> bool | None:
         return bool(int(mozilla, 16) & 1)
     labels = message.first("x-gmail-labels")
     if labels is not None:
-        return "unread" not in {label.strip().lower() for label in labels.split(",")}
+        words = {label.strip().lower() for label in labels.split(",")}
+        # In the language of the account; in others than English nobody can tell.
+        return False if "unread" in words else True if "opened" in words else None
     return None
 
 
@@ -286,9 +288,7 @@ def _dkim_result(signatures: Sequence[Signature], missing: list[Missing]) -> Res
     return None
 
 
-def _one_click_signed(
-    one_click: bool, signatures: Sequence[Signature], verdict: Result | None, missing: list[Missing]
-) -> bool | None:
+def _one_click_signed(one_click: bool, signatures: Sequence[Signature], missing: list[Missing]) -> bool | None:
     if not one_click:
         missing.append(Missing("one_click_signed", Cause.NOT_APPLICABLE.value, "there is no one-click unsubscription"))
         return None
