@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -235,7 +235,8 @@ def view() -> View:
             key="category",
             bind="query-params",
         )
-        weights = _weight_sliders(catalogue, preset)
+        chosen = {name for name in categories if name in CATEGORY_NAMES} or set(CATEGORY_NAMES)
+        weights = _weight_sliders(catalogue, preset, chosen)
         minimum_coverage = _clamp(
             st.slider(
                 "Rank only from this coverage on",
@@ -252,7 +253,6 @@ def view() -> View:
             100.0,
         )
         st.button("Reset weights", icon=":material/restart_alt:", on_click=_set_weights, args=(catalogue, preset))
-    chosen = {name for name in categories if name in CATEGORY_NAMES} or set(CATEGORY_NAMES)
     vendors = tuple(
         vendor.id for vendor in catalogue.vendors.values() if vendor.category in chosen and _wanted(catalogue, vendor)
     )
@@ -277,13 +277,21 @@ def _wanted(catalogue: Catalogue, vendor: Vendor) -> bool:
     return not vendor.lab or all(other.lab for other in catalogue.vendors.values())
 
 
-def _weight_sliders(catalogue: Catalogue, preset: str) -> Weights:
+def concerned(catalogue: Catalogue, group: str, categories: Collection[str]) -> bool:
+    """Whether a group asks anything of platforms of these kinds."""
+    return any(not each.applies_to or set(each.applies_to) & set(categories) for each in catalogue.criteria_in(group))
+
+
+def _weight_sliders(catalogue: Catalogue, preset: str, categories: Collection[str]) -> Weights:
     chosen = catalogue.presets.get(preset)
     groups: dict[str, float] = {}
     criteria: dict[str, float] = {}
     st.caption("How much does each group matter? Only the proportions count.")
     for group in catalogue.groups:
         default = chosen.groups.get(group.id, group.weight) if chosen else group.weight
+        if not concerned(catalogue, group.id, categories):
+            groups[group.id] = default  # it changes no score here
+            continue
         groups[group.id] = _clamp(
             st.slider(
                 group.title,
@@ -300,9 +308,13 @@ def _weight_sliders(catalogue: Catalogue, preset: str) -> Weights:
         )
     with st.expander("Weights inside the groups", icon=":material/tune:"):
         for group in catalogue.groups:
-            st.caption(plain(group.title))
+            if concerned(catalogue, group.id, categories):
+                st.caption(plain(group.title))
             for criterion in catalogue.criteria_in(group.id):
                 default = chosen.criteria.get(criterion.id, criterion.weight) if chosen else criterion.weight
+                if criterion.applies_to and not set(criterion.applies_to) & set(categories):
+                    criteria[criterion.id] = default
+                    continue
                 criteria[criterion.id] = _clamp(
                     st.slider(
                         _swing_label(criterion),

@@ -10,7 +10,7 @@ import streamlit as st
 
 from mailrubric.catalogue.catalogue import Catalogue
 from mailrubric.catalogue.models import Judgement
-from mailrubric.dashboard.state import GROUP_LIMIT, View, use_groups, view
+from mailrubric.dashboard.state import GROUP_LIMIT, View, concerned, use_groups, view
 from mailrubric.dashboard.text import plain
 from mailrubric.scoring import weighting
 from mailrubric.scoring.elicitation import judgement_text, save_judgement, swings
@@ -44,12 +44,14 @@ def page() -> None:
         "How do you want to say it?", list(_WAYS), default="ranking", format_func=_WAYS.__getitem__, key="way",
         bind="query-params",
     )  # fmt: skip
-    ask: dict[str, Callable[[Catalogue], Judgement | None]] = {
+    ask: dict[str, Callable[[Catalogue, list[str]], Judgement | None]] = {
         "ranking": _ranking,
         "swing": _swing,
         "pairwise": _pairwise,
     }
-    judgement = ask.get(str(way), _ranking)(current.catalogue)
+    kinds = {vendor.category for vendor in current.shown}
+    groups = [group.id for group in current.catalogue.groups if concerned(current.catalogue, group.id, kinds)]
+    judgement = ask.get(str(way), _ranking)(current.catalogue, groups)
     if judgement is not None:
         _outcome(current, judgement)
 
@@ -59,10 +61,10 @@ def _title(catalogue: Catalogue) -> Callable[[str], str]:
     return lambda group: plain(titles.get(group, group))
 
 
-def _ranking(catalogue: Catalogue) -> Judgement | None:
+def _ranking(catalogue: Catalogue, groups: list[str]) -> Judgement | None:
     chosen: list[str] = st.multiselect(
         "Groups, the most important first",
-        [group.id for group in catalogue.groups],
+        groups,
         format_func=_title(catalogue),
         key="weights_order",
         placeholder="Choose the one whose swing matters most, then the next",
@@ -70,41 +72,42 @@ def _ranking(catalogue: Catalogue) -> Judgement | None:
     )
     steep = st.toggle("The first ones much more than the others", True, key="weights_steep",
                       help="On: rank order centroid weights. Off: the flatter rank sums.")  # fmt: skip
-    _ends(catalogue, chosen)
+    _ends(catalogue, groups, chosen)
     if not chosen:
         return None
     return Judgement(ranking=tuple(chosen), rule="centroid" if steep else "sum")
 
 
-def _swing(catalogue: Catalogue) -> Judgement | None:
+def _swing(catalogue: Catalogue, groups: list[str]) -> Judgement | None:
     st.markdown(
         "Imagine a platform that is at its worst everywhere. Which one group would you lift to its best first? "
         "Give that 100, and the others what their lift is worth beside it."
     )
     points: dict[str, float] = {}
-    for group in catalogue.groups:
+    title = _title(catalogue)
+    for group in groups:
         with st.container(border=True):
-            points[group.id] = float(
-                st.slider(plain(group.title), 0, 100, 50, 5, key=f"swing_{group.id}", help="0: does not count at all")
+            points[group] = float(
+                st.slider(title(group), 0, 100, 50, 5, key=f"swing_{group}", help="0: does not count at all")
             )
-            st.caption(_ends_text(catalogue, group.id))
+            st.caption(_ends_text(catalogue, group))
     if not any(points.values()):
         st.warning("Every swing is 0, so nothing would count.")
         return None
     return Judgement(swing=points)
 
 
-def _pairwise(catalogue: Catalogue) -> Judgement | None:
+def _pairwise(catalogue: Catalogue, groups: list[str]) -> Judgement | None:
     title = _title(catalogue)
     chosen: list[str] = st.multiselect(
         "Groups to compare, three to seven",
-        [group.id for group in catalogue.groups],
+        groups,
         format_func=title,
         max_selections=_MOST_COMPARED,
         key="weights_compared",
         placeholder="Groups that you leave out weigh nothing",
     )
-    _ends(catalogue, chosen)
+    _ends(catalogue, groups, chosen)
     if len(chosen) < 2:
         return None
     more: dict[str, dict[str, float]] = {}
@@ -136,11 +139,11 @@ def _ends_text(catalogue: Catalogue, group: str) -> str:
     return "  \n".join(said) + rest
 
 
-def _ends(catalogue: Catalogue, chosen: list[str]) -> None:
+def _ends(catalogue: Catalogue, groups: list[str], chosen: list[str]) -> None:
     """Both ends of every group; folded away once the reader has begun to choose."""
     with st.expander("From the worst to the best: what each group's weight is worth", expanded=not chosen):
-        for group in catalogue.groups:
-            st.markdown(f"**{plain(group.title)}**  \n:small[{_ends_text(catalogue, group.id)}]")
+        for group in groups:
+            st.markdown(f"**{_title(catalogue)(group)}**  \n:small[{_ends_text(catalogue, group)}]")
 
 
 def _outcome(current: View, judgement: Judgement) -> None:
