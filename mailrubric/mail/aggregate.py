@@ -6,20 +6,18 @@ from __future__ import annotations
 import array
 import dataclasses
 import datetime
-import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from mailrubric.evidence.observation import Observation
+from mailrubric.intervals import wilson
 from mailrubric.mail.message import AnalysedMessage
 from mailrubric.mail.metrics import METRICS
 from mailrubric.mail.received import boundary, network_of
 from probes.model import Cause
 
-Z = 1.959963984540054
-"""The normal distribution's quantile of 0.975."""
 ADDRESSES = 10_000
 """Sending addresses that are told apart."""
 FEW_WORDS = 20
@@ -30,18 +28,9 @@ SOURCE = "mailrubric mail analyse"
 _MOST_COMMON = 20
 
 
-def wilson(yes: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share ``yes``/``n``, from 0 to 1 (J. Am. Stat. Assoc. 22, 1927, 209–212); n ≥ 1."""
-    share = yes / n
-    centre = share + Z * Z / (2 * n)
-    half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    low, high = (centre - half) / (1 + Z * Z / n), (centre + half) / (1 + Z * Z / n)
-    return (0.0 if yes == 0 else max(0.0, low)), (1.0 if yes == n else min(1.0, high))
-
-
 def bounds(yes: int, n: int, unknown: int) -> tuple[float, float]:
-    """The same where ``unknown`` more are not known: it covers whatever they are, since what is not known is seldom
-    like the rest (a signature is unknown, its absence is not)."""
+    """Wilson's interval of a share where ``unknown`` more are not known: it covers whatever they are, since what is not
+    known is seldom like the rest (a signature is unknown, its absence is not)."""
     return wilson(yes, n + unknown)[0], wilson(yes + unknown, n + unknown)[1]
 
 

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import numpy.typing as npt
 
+from mailrubric.intervals import clopper_pearson, quantile_bounds, student_t
 from mailrubric.mail import intervals
 from mailrubric.mail.intervals import FloatArray, IntArray
 
@@ -479,7 +480,7 @@ def _rate_estimate(weeks: _Weeks, statistic: Callable[[FloatArray], float], shar
     if not len(rates):
         return _missing(TOO_FEW, f"{_count(most, 'whole week')} seen; it takes {MINIMUM_WEEKS}", 0, "recipients")
     value = statistic(rates)
-    bounds = intervals.quantile_bounds(rates, share)
+    bounds = quantile_bounds(rates, share)
     if bounds is None and (share != 0.5 or len(rates) >= intervals.SAMPLE):
         return _missing(TOO_FEW, f"{_count(len(rates), 'recipient')}; it takes 36", len(rates), "recipients")
     used = np.flatnonzero(kept.seen.any(axis=0))
@@ -550,7 +551,7 @@ def _burstiness(stream: _Stream) -> Estimate:
         )
     values, lows, highs = (np.array(each) for each in zip(*found, strict=True))
     value, low, high = (float(np.median(each)) for each in (values, lows, highs))
-    bounds = intervals.quantile_bounds(values, 0.5)
+    bounds = quantile_bounds(values, 0.5)
     if bounds is not None:
         low, high = min(low, bounds[0]), max(high, bounds[1])
     return Estimate(value, min(low, value), max(high, value), len(found), "recipients")
@@ -608,7 +609,7 @@ def _zone_following(stream: _Stream, local: FloatArray, offset: FloatArray) -> E
             counted,
         )
     yes = sum(answers)
-    low, high = intervals.proportion(yes, len(answers))
+    low, high = clopper_pearson(yes, len(answers))
     return _percent((yes / len(answers), low, high), len(answers), counted)
 
 
@@ -667,7 +668,7 @@ def _first_mail(stream: _Stream, people: Sequence[Recipient]) -> Estimate:
     if not waits:
         return _missing(TOO_FEW, "no mail came after the time of sign-up", 0, "recipients")
     silent = sum(told) - len(waits)
-    bounds = intervals.quantile_bounds(np.array(waits), 0.5)
+    bounds = quantile_bounds(np.array(waits), 0.5)
     low, high = bounds if bounds is not None else (None, None)
     detail = f"{_count(silent, 'recipient')} got nothing yet" if silent else ""
     return Estimate(float(np.median(waits)), low, high, len(waits), "recipients", detail=detail)
@@ -766,9 +767,9 @@ def _sunset(stream: _Stream, weeks: _Weeks) -> Estimate:
         freedom += number
         rest = (sums[part] - rate[part] * expected[part])[used]
         variance += float(np.sum(rest**2)) / float(sums[part].sum()) ** 2 * number / max(1, number - 1)
-    half_width = intervals.t_quantile(freedom) * math.sqrt(variance)
-    if not math.isfinite(half_width):
+    if freedom < 1:
         return _missing(TOO_FEW, detail, n, counted)
+    half_width = student_t(freedom) * math.sqrt(variance)
     return Estimate(value, value * math.exp(-half_width), value * math.exp(half_width), n, counted, detail=detail)
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mailrubric.evidence.observation import Observation, ObservedValue
+from mailrubric.intervals import quantile_bounds, wilson
 from mailrubric.mail import send_metrics
 from probes.authentication import Credentials, Redactor, Secret
 from probes.letter import compose, is_address, run_mark
@@ -40,7 +41,6 @@ SPACING_SECONDS = 5.0
 """Between two messages."""
 SESSION_SECONDS = ACCEPTANCE_SECONDS + 60
 """For one session, where nobody says otherwise."""
-_Z = 1.959963984540054
 
 
 class SendingError(Exception):
@@ -470,28 +470,6 @@ def _settle(outcome: Outcome, expectations: Mapping[str, Expectation]) -> None:
 # --- what it showed ---------------------------------------------------------------------------------------------------
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a share by Wilson (J. American Statistical Association 22, 1927), from 0 to 1; it holds for
-    few trials too. ``trials`` > 0."""
-    share, z2 = successes / trials, _Z * _Z
-    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = _Z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials)) / (1 + z2 / trials)
-    return (0.0 if successes == 0 else centre - half), (1.0 if successes == trials else centre + half)
-
-
-def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % interval of a median by order statistics (Conover, Practical Nonparametric Statistics §3.2): the k-th
-    smallest and k-th largest value. None for fewer than six values, which enclose it too seldom."""
-    ordered, n = sorted(values), len(values)
-    below, place = 0.0, 0
-    for k in range(n // 2):
-        below += math.comb(n, k) * 0.5**n
-        if below > 0.025:
-            break
-        place = k + 1
-    return (ordered[place - 1], ordered[n - place]) if place else None
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Found:
     value: ObservedValue | None
@@ -568,7 +546,7 @@ def _session_times(outcome: Outcome) -> dict[str, _Found]:
 def _median(values: Sequence[float], why: Unmeasured) -> _Found:
     if not values:
         return _Found(None, why.cause, why.detail)
-    low, high = median_interval(values) or (None, None)
+    low, high = quantile_bounds(values, 0.5) or (None, None)
     return _Found(round(statistics.median(values), 3), n=len(values), low=low, high=high)
 
 
@@ -622,7 +600,7 @@ def _delivery(outcome: Outcome) -> _Found:
     middle = statistics.median(times)
     if math.isinf(middle):
         return _Found(None, Cause.DEADLINE_EXCEEDED, detail)
-    low, high = median_interval(times) or (None, None)
+    low, high = quantile_bounds(times, 0.5) or (None, None)
     if high is not None and math.isinf(high):
         low = high = None  # it has no upper end that anybody has seen
     return _Found(round(middle, 3), None, detail, len(times), low, high)

@@ -19,6 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mailrubric.intervals import LEVEL
+
 Floats = NDArray[np.float64]
 
 DRAWS: Final = 4000
@@ -30,7 +32,7 @@ _FEWEST_POINTS: Final = 100
 
 
 def share_positive(
-    counts: tuple[float, float, float], confusion: Sequence[Sequence[float]], level: float = 0.95
+    counts: tuple[float, float, float], confusion: Sequence[Sequence[float]], level: float = LEVEL
 ) -> tuple[float, float, float]:
     """The share of positive texts, corrected, with its interval: ``(value, low, high)``, each from 0 to 1.
 
@@ -46,7 +48,7 @@ def share_positive(
 
 
 def shares(
-    counts: tuple[float, float, float], confusion: Sequence[Sequence[float]], level: float = 0.95
+    counts: tuple[float, float, float], confusion: Sequence[Sequence[float]], level: float = LEVEL
 ) -> tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]:
     """All three shares (positive, neutral, negative), each as ``(value, low, high)``; see :func:`share_positive`."""
     counted = np.asarray(counts, dtype=np.float64)
@@ -112,20 +114,11 @@ def _posterior(counted: Floats, matrix: Floats) -> tuple[Floats, Floats]:
 
 def _log_dirichlet(parameters: Floats, logs: Floats) -> Floats:
     """The density of Dirichlet distributions (n × 3) at points whose logarithms are given, as a logarithm (n)."""
-    constant = _log_gamma(parameters.sum(axis=1)) - _log_gamma(parameters).sum(axis=1)
+    from scipy.special import gammaln
+
+    constant = gammaln(parameters.sum(axis=1)) - gammaln(parameters).sum(axis=1)
     density: Floats = constant + ((parameters - 1) * logs).sum(axis=1)
     return density
-
-
-def _log_gamma(x: Floats) -> Floats:
-    """ln Γ for x > 0 by Stirling's series, moved to where six terms give ten digits (DLMF 5.11.1)."""
-    shifted = x + 7
-    inverse = 1 / shifted
-    series = inverse * (1 / 12 - inverse**2 * (1 / 360 - inverse**2 * (1 / 1260 - inverse**2 / 1680)))
-    result: Floats = (shifted - 0.5) * np.log(shifted) - shifted + 0.5 * np.log(2 * np.pi) + series
-    for step in range(7):
-        result = result - np.log(x + step)
-    return result
 
 
 def _quantile(points: Floats, weights: Floats, at: float) -> Floats:

@@ -22,12 +22,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+
+from mailrubric.intervals import LEVEL, student_t
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -344,7 +345,7 @@ def shrunk(mean: float, n: float, prior: float, m: float) -> float:
     return prior if math.isinf(m) else (n * mean + m * prior) / (n + m)
 
 
-def estimate(samples: Sequence[Sample], learnt: Pool, *, level: float = 0.95) -> Estimate:
+def estimate(samples: Sequence[Sample], learnt: Pool, *, level: float = LEVEL) -> Estimate:
     """The rating of one vendor from its samples (one a source) and what was learnt from all vendors.
 
     The interval is a t interval, cut to the scale from 1 to 5. With one vendor in ``learnt`` nothing is drawn to
@@ -375,7 +376,7 @@ def estimate(samples: Sequence[Sample], learnt: Pool, *, level: float = 0.95) ->
             + 2.0 * learnt.uncertainty * drawn**2 / (variance + learnt.between)
         )
         total = min(total, own_only) if learnt.between > 0 else own_only
-    half = student_t(level, max(1.0, learnt.degrees)) * math.sqrt(total) if learnt.degrees > 0 else HIGHEST
+    half = student_t(max(1.0, learnt.degrees), level) * math.sqrt(total) if learnt.degrees > 0 else HIGHEST
     value = min(max(value, LOWEST), HIGHEST)
     return Estimate(
         value,
@@ -389,7 +390,7 @@ def estimate(samples: Sequence[Sample], learnt: Pool, *, level: float = 0.95) ->
     )
 
 
-def estimates(samples: Iterable[Sample], *, level: float = 0.95) -> tuple[dict[str, Estimate], Pool]:
+def estimates(samples: Iterable[Sample], *, level: float = LEVEL) -> tuple[dict[str, Estimate], Pool]:
     """(vendor → estimate, what was learnt from all) of these samples, one for each vendor and source."""
     given = list(samples)
     learnt = pool(given)
@@ -397,56 +398,3 @@ def estimates(samples: Iterable[Sample], *, level: float = 0.95) -> tuple[dict[s
     for each in given:
         by_vendor.setdefault(each.vendor, []).append(each)
     return {vendor: estimate(by_vendor[vendor], learnt, level=level) for vendor in sorted(by_vendor)}, learnt
-
-
-# --- Student's t ------------------------------------------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=4096)
-def student_t(level: float, degrees: float) -> float:
-    """The t of a two-sided interval of this level: 2.776 for 0.95 and 4 degrees of freedom. Eight digits are right.
-
-    ``degrees`` may be a fraction. By bisection of the distribution function, an incomplete beta function (Abramowitz
-    and Stegun 26.7.1, 26.5.8).
-    """
-    if not 0 < level < 1 or degrees <= 0:
-        raise ValueError("a level lies between 0 and 1, and there is some degree of freedom")
-    degrees = min(degrees, 1e6)  # beyond, the sixth digit no longer changes, and rounding would
-    low, high = 0.0, 1.0
-    while _two_sided(high, degrees) > 1 - level:
-        low, high = high, high * 2
-    for _ in range(100):
-        middle = (low + high) / 2
-        if _two_sided(middle, degrees) > 1 - level:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
-
-
-def _two_sided(t: float, degrees: float) -> float:
-    """Probability of a larger |t|."""
-    return _incomplete_beta(degrees / (degrees + t * t), degrees / 2, 0.5)
-
-
-def _incomplete_beta(x: float, a: float, b: float) -> float:
-    if x <= 0 or x >= 1:
-        return min(max(x, 0.0), 1.0)
-    if x > (a + 1) / (a + b + 2):
-        return 1 - _incomplete_beta(1 - x, b, a)
-    front = math.exp(a * math.log(x) + b * math.log1p(-x) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)) / a
-    # Lentz's way to evaluate the continued fraction.
-    tiny = 1e-300
-    c, d = 1.0, 1.0 / (1.0 - (a + b) * x / (a + 1) or tiny)
-    fraction = d
-    for step in range(1, 10_000):
-        for numerator in (
-            step * (b - step) * x / ((a + 2 * step - 1) * (a + 2 * step)),
-            -(a + step) * (a + b + step) * x / ((a + 2 * step) * (a + 2 * step + 1)),
-        ):
-            d = 1.0 / (1.0 + numerator * d or tiny)
-            c = 1.0 + numerator / c or tiny
-            fraction *= c * d
-        if abs(c * d - 1.0) < 1e-15:
-            break
-    return front * fraction

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from mailrubric.evidence.observation import Observation
 from mailrubric.evidence.select import newest
 from mailrubric.evidence.times import moment
+from mailrubric.intervals import NORMAL_QUANTILE, student_t
 from mailrubric.reviews import correction, ratings
 from mailrubric.reviews.aspects import aspects as aspects_of
 from mailrubric.reviews.duplicates import REASONS, duplicates
@@ -41,7 +42,6 @@ TOO_FEW = "too_few_reviews"
 SMALL = 5.0
 """Texts a vendor must have at a source for the source's level to be learnt from them."""
 
-_Z = 1.959964
 _DAY = 86_400.0
 _MOST_KEPT = 200_000
 
@@ -348,7 +348,7 @@ def _tone(drafts: Sequence[_Draft]) -> Pool | None:
             counts = _weighed(some, [each.sentiment.label for each in some if each.sentiment is not None], worth)
             value, low, high = correction.share_positive(counts, model().confusion)
             samples.append(Sample(draft.vendor, source, len(some), worth, value, value * (1 - value)))
-            variances.append(max(((high - low) / (2 * _Z)) ** 2, 1e-6))
+            variances.append(max(((high - low) / (2 * NORMAL_QUANTILE)) ** 2, 1e-6))
     return ratings.pool(samples, variances) if samples else None
 
 
@@ -507,7 +507,9 @@ def _share(
                 parts.append(
                     f"people write {much} {how} favourably at these sources than on average, which is taken out"
                 )
-            below, above = (math.hypot(reach, _Z * math.sqrt(variance)) for reach in (value - low, high - value))
+            below, above = (
+                math.hypot(reach, NORMAL_QUANTILE * math.sqrt(variance)) for reach in (value - low, high - value)
+            )
             value -= moved
             low, high = value - below, value + above
     value, low, high = (min(max(each, 0.0), 1.0) for each in (value, low, high))
@@ -568,7 +570,7 @@ def _quarter(number: int, some: Sequence[Counted]) -> Quarter:
                 found.effective - 1 + ratings.TYPICAL_DEGREES
             )
             degrees = found.effective - 1 + ratings.TYPICAL_DEGREES
-            reach = ratings.student_t(0.95, round(degrees, 1)) * math.sqrt(spread / found.effective)
+            reach = student_t(degrees) * math.sqrt(spread / found.effective)
             low, high = max(ratings.LOWEST, mean - reach), min(ratings.HIGHEST, mean + reach)
     return Quarter(
         f"{number // 4}-Q{number % 4 + 1}", len(some), len(rated), mean, low, high,

@@ -1,7 +1,8 @@
 """Small samples with honest intervals. Pure functions; nothing here knows where the numbers come from.
 
 Means of a bounded scale (t), shares (Wilson), net promoter scores (adjusted Wald) and quantiles of waiting times of
-which some are still running (Kaplan-Meier, bounded by order statistics). All intervals are of 95 %.
+which some are still running (Kaplan-Meier, bounded by order statistics). All intervals are of 95 %, on top of
+:mod:`mailrubric.intervals`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import statistics
 from collections.abc import Iterable, Sequence
 
-LEVEL = 0.95
-_TAIL = (1.0 - LEVEL) / 2.0
-Z = statistics.NormalDist().inv_cdf(1.0 - _TAIL)
+from mailrubric.intervals import NORMAL_QUANTILE, TAIL, order_bounds, student_t, wilson
+
 _ALIKE = 1e-9
 
 
@@ -65,22 +64,17 @@ def mean(values: Sequence[float], least: float, most: float) -> Estimate:
     n = len(values)
     centre = min(max(math.fsum(values) / n, min(values)), max(values))
     if max(values) - min(values) < _ALIKE:
-        share = _TAIL ** (1.0 / n)
+        share = TAIL ** (1.0 / n)
         return Estimate(centre, centre * share + least * (1 - share), centre * share + most * (1 - share), n)
     deviation = math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (n - 1))
-    reach = t_quantile(1.0 - _TAIL, n - 1) * deviation / math.sqrt(n)
+    reach = student_t(n - 1) * deviation / math.sqrt(n)
     return Estimate(centre, max(least, centre - reach), min(most, centre + reach), n)
 
 
 def share(yes: int, n: int) -> Estimate:
     """A share in per cent with the score interval of Wilson (1927)."""
-    if not 0 <= yes <= n or n == 0:
-        raise ValueError("a share needs 0 <= yes <= n and n > 0")
-    p, z2 = yes / n, Z * Z
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    reach = Z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    # The bounds meet the share exactly at none and at all; rounding must not put it outside.
-    return Estimate(100 * p, 100 * min(p, max(0.0, centre - reach)), 100 * max(p, min(1.0, centre + reach)), n)
+    low, high = wilson(yes, n)
+    return Estimate(100 * (yes / n), 100 * low, 100 * high, n)
 
 
 def net_promoter(promoters: int, passives: int, detractors: int) -> Estimate:
@@ -96,7 +90,7 @@ def net_promoter(promoters: int, passives: int, detractors: int) -> Estimate:
     score = (promoters - detractors) / n
     adjusted = n + 3
     p, d = (promoters + 0.75) / adjusted, (detractors + 0.75) / adjusted
-    reach = Z * math.sqrt((p + d - (p - d) ** 2) / adjusted)
+    reach = NORMAL_QUANTILE * math.sqrt((p + d - (p - d) ** 2) / adjusted)
     low, high = max(-1.0, p - d - reach), min(1.0, p - d + reach)
     return Estimate(100 * score, 100 * min(low, score), 100 * max(high, score), n)
 
@@ -147,72 +141,3 @@ def _kaplan_meier(times: Sequence[Duration], p: float) -> float | None:
                 return length
         at_risk -= len(group)
     return None
-
-
-def order_bounds(n: int, p: float) -> tuple[int, int]:
-    """Which of ``n`` sorted times bound the ``p``-quantile, counted from 1; 0 where none does.
-
-    The lower is the last X(l) with P(B < l) ≤ 0.025, the upper the first X(u) with P(B ≥ u) ≤ 0.025, where B is
-    binomial with n and p (David and Nagaraja, Order Statistics, 7.1). A median needs six times for either.
-    """
-    lower, below = 0, 0.0
-    upper, above = 0, 0.0
-    for count in range(n):
-        below += _binomial(count, n, p)
-        if below > _TAIL:
-            break
-        lower = count + 1
-    for count in range(n, 0, -1):
-        above += _binomial(count, n, p)
-        if above > _TAIL:
-            break
-        upper = count
-    return lower, upper
-
-
-def _binomial(k: int, n: int, p: float) -> float:
-    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
-
-
-def t_quantile(p: float, freedom: int) -> float:
-    """Student's t for ``freedom`` degrees of freedom, 0.5 ≤ ``p`` < 1.
-
-    Up to 200 degrees by bisection of the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4, beyond by their
-    expansion 26.7.5, which there is exact to seven digits.
-    """
-    if freedom < 1 or not 0.5 <= p < 1.0:
-        raise ValueError("t needs a degree of freedom and 0.5 <= p < 1")
-    if freedom > 200:
-        x = statistics.NormalDist().inv_cdf(p)
-        return (
-            x
-            + (x**3 + x) / (4 * freedom)
-            + (5 * x**5 + 16 * x**3 + 3 * x) / (96 * freedom**2)
-            + (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / (384 * freedom**3)
-        )
-    low, high = 0.0, math.pi / 2
-    for _ in range(80):
-        angle = (low + high) / 2
-        if (1 + _t_between(angle, freedom)) / 2 < p:
-            low = angle
-        else:
-            high = angle
-    return math.sqrt(freedom) * math.tan((low + high) / 2)
-
-
-def _t_between(angle: float, freedom: int) -> float:
-    """P(-t < T < t) with t = √freedom · tan(angle)."""
-    sine, cosine = math.sin(angle), math.cos(angle)
-    if freedom % 2 == 0:
-        term = total = 1.0
-        for k in range(2, freedom, 2):
-            term *= (k - 1) / k * cosine * cosine
-            total += term
-        return sine * total
-    total, term = 0.0, cosine
-    for k in range(1, freedom - 1, 2):
-        if k > 1:
-            term *= (k - 1) / k * cosine * cosine
-        total += term
-    return 2 / math.pi * (angle + sine * total)

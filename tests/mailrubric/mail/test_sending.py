@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 
 import pytest
 
@@ -19,10 +18,8 @@ from mailrubric.mail.sending import (
     Seed,
     SendingError,
     account_of,
-    median_interval,
     observations,
     seeds_of,
-    wilson,
 )
 from probes.authentication import Credentials, Secret
 from probes.model import Cause, Endpoint, Measurement, Unmeasured
@@ -178,21 +175,6 @@ def test_delivery_interval() -> None:
     late = [*many[:8], message(9, "a", None), message(10, "a", None)]
     delivery = found(outcome(plan("a", each=10), late))["trial.delivery_seconds"]
     assert (delivery.value, delivery.low, delivery.high) == (5.5, None, None)
-
-
-def test_intervals() -> None:
-    assert wilson(0, 10) == (0.0, pytest.approx(0.2775, abs=1e-4))
-    assert wilson(10, 10) == (pytest.approx(0.7225, abs=1e-4), 1.0)
-    assert median_interval([1, 2, 3, 4, 5]) is None
-    assert median_interval([6, 5, 4, 3, 2, 1]) == (1, 6)
-    twenty = list(range(1, 21))
-    assert median_interval(twenty) == (6, 15)  # Conover's table A3
-    for n in range(6, 60):
-        interval = median_interval(list(range(1, n + 1)))
-        assert interval is not None
-        k = int(interval[0])
-        assert 1 - 2 * sum(math.comb(n, each) for each in range(k)) * 0.5**n >= 0.95
-        assert 1 - 2 * sum(math.comb(n, each) for each in range(k + 1)) * 0.5**n < 0.95
 
 
 # --- plans and accounts -----------------------------------------------------------------------------------------------

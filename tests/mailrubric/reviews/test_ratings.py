@@ -25,7 +25,6 @@ from mailrubric.reviews.ratings import (
     recency,
     sample,
     shrunk,
-    student_t,
     week_of,
 )
 
@@ -253,35 +252,11 @@ def test_the_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
 # --- the rest ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("level", "degrees", "t"),
-    [
-        (0.5, 1, 1.0),
-        (0.95, 1, 12.7062047362),
-        (0.95, 2, 4.3026527297),
-        (0.95, 3.5, 2.9400886380),
-        (0.95, 10, 2.2281388520),
-        (0.999, 10, 4.5868938587),
-        (0.95, 99.5, 1.9840936110),
-        (0.95, 1e4, 1.9602012398),
-        (0.95, 1e6, 1.9599663568),
-    ],
-)
-def test_students_t_as_in_the_tables(level: float, degrees: float, t: float) -> None:
-    assert student_t(level, degrees) == pytest.approx(t, rel=1e-8)
-
-
-def test_students_t_of_very_many_degrees_is_the_normal_curves() -> None:
-    assert student_t(0.95, 1e15) == pytest.approx(1.9599639845, rel=2e-6)
-
-
 def test_nothing_is_refused_in_plain_words() -> None:
     with pytest.raises(ValueError, match="no review"):
         pool([])
     with pytest.raises(ValueError, match="at least one review that counts"):
         plain("a", [])
-    with pytest.raises(ValueError, match="degree of freedom"):
-        student_t(0.95, 0)
 
 
 def test_the_model_says_from_whom_it_has_learnt() -> None:
