@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from bench.measuring import progress
 from bench.tables import Table
+from mailrubric import intervals
 from mailrubric.reviews import ratings
 
 FloatArray = npt.NDArray[np.float64]
@@ -83,11 +84,7 @@ def fixed(given: Problem) -> Answer:
 
 def wilson(given: Problem) -> Answer:
     """Lower bound (95 %) of the share of four and five stars (Wilson 1927)."""
-    z, found = 1.959964, []
-    for stars in given.stars:
-        n, p = len(stars), float((stars >= 4).mean())
-        found.append((p + z * z / (2 * n) - z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n))
-    return np.array(found), None, None
+    return np.array([intervals.wilson(int((stars >= 4).sum()), len(stars))[0] for stars in given.stars]), None, None
 
 
 def ours(half_life: float, *, cap: bool) -> Callable[[Problem], Answer]:
