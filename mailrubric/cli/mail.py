@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import typer
+from mailrubric.cli import mail_analyse, mail_cadence, options
 
-from mailrubric.cli import mail_analyse, mail_cadence
-
-app = typer.Typer(
-    help="Analyse real messages: one by one, and over weeks.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = options.group("Analyse real messages: one by one, and over weeks.")
 
 
 @app.callback()

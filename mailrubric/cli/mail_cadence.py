@@ -104,31 +104,11 @@ def cadence(
     vendor: Annotated[
         str, typer.Option("--vendor", metavar="ID", help="Store the figures for this vendor.", show_default=False)
     ] = "",
-    password_variable: Annotated[
-        str, typer.Option("--password-variable", metavar="NAME", help="Environment variable with the IMAP password.")
-    ] = PASSWORD_VARIABLE,
-    token_variable: Annotated[
-        str | None,
-        typer.Option(
-            "--token-variable",
-            metavar="NAME",
-            help="Environment variable with an OAuth 2.0 access token, in the place of a password.",
-            show_default=False,
-        ),
-    ] = None,
-    allow_private: Annotated[
-        bool, typer.Option("--allow-private", help="Also use private and loopback addresses.", show_default=False)
-    ] = False,
-    resolver: Annotated[
-        str | None,
-        typer.Option(
-            "--resolver", metavar="HOST:PORT", help="DNS resolver. Default: the system's.", show_default=False
-        ),
-    ] = None,
-    ca: Annotated[
-        Path | None,
-        typer.Option("--ca", metavar="FILE", help="PEM file with one more trust anchor.", show_default=False),
-    ] = None,
+    password_variable: options.PasswordVariable = PASSWORD_VARIABLE,
+    token_variable: options.TokenVariable = None,
+    allow_private: options.AllowPrivate = False,
+    resolver: options.Resolver = None,
+    ca: options.TrustAnchor = None,
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:

@@ -12,12 +12,7 @@ import typer
 from mailrubric.cli import options
 from mailrubric.cli.terminal import Failure, Usage, print_json, say
 
-app = typer.Typer(
-    help="Write the commented skeleton of a vendor, a criterion, a probe or one person's weights.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = options.group("Write the commented skeleton of a vendor, a criterion, a probe or one person's weights.")
 Identifier = Annotated[
     str, typer.Argument(metavar="ID", help="Lower-case letters and digits, joined by hyphens.", show_default=False)
 ]

@@ -29,6 +29,7 @@ Category = Annotated[
 Vendors = Annotated[
     list[str] | None, typer.Argument(metavar="VENDOR", help="Ids of vendors, such as postmark.", show_default=False)
 ]
+Vendor = Annotated[str, typer.Argument(metavar="VENDOR", help="Id of a vendor, such as postmark.", show_default=False)]
 Preset = Annotated[
     str | None,
     typer.Option(
@@ -71,3 +72,41 @@ AsOf = Annotated[
 AllCategories = Annotated[
     bool, typer.Option("--all", help="Vendors of all categories, whatever the preset's.", show_default=False)
 ]
+AllowPrivate = Annotated[
+    bool, typer.Option("--allow-private", help="Also use private and loopback addresses.", show_default=False)
+]
+Resolver = Annotated[
+    str | None,
+    typer.Option("--resolver", metavar="HOST:PORT", help="DNS resolver. Default: the system's.", show_default=False),
+]
+TrustAnchor = Annotated[
+    Path | None,
+    typer.Option("--ca", metavar="FILE", help="PEM file with one more trust anchor.", show_default=False),
+]
+Ehlo = Annotated[
+    str | None,
+    typer.Option("--ehlo", metavar="NAME", help="Name said in EHLO. Default: this machine's name.", show_default=False),
+]
+PasswordVariable = Annotated[
+    str,
+    typer.Option("--password-variable", metavar="NAME", help="Environment variable with the mailbox's password."),
+]
+TokenVariable = Annotated[
+    str | None,
+    typer.Option(
+        "--token-variable",
+        metavar="NAME",
+        help="Environment variable with an OAuth 2.0 access token, in the place of a password.",
+        show_default=False,
+    ),
+]
+
+
+def group(help_text: str) -> typer.Typer:
+    """Commands below one name, such as ``mail analyse`` and ``mail cadence``."""
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )

@@ -25,12 +25,7 @@ def preconditions(
             "--allow-private", help="As for a lab: nobody outside of this machine is asked.", show_default=False
         ),
     ] = False,
-    resolver: Annotated[
-        str | None,
-        typer.Option(
-            "--resolver", metavar="HOST:PORT", help="DNS resolver. Default: the system's.", show_default=False
-        ),
-    ] = None,
+    resolver: options.Resolver = None,
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:

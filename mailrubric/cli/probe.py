@@ -114,26 +114,10 @@ def probe(
             show_default=False,
         ),
     ] = None,
-    allow_private: Annotated[
-        bool,
-        typer.Option("--allow-private", help="Also probe private and loopback addresses.", show_default=False),
-    ] = False,
-    resolver: Annotated[
-        str | None,
-        typer.Option(
-            "--resolver", metavar="HOST:PORT", help="DNS resolver. Default: the system's.", show_default=False
-        ),
-    ] = None,
-    ca: Annotated[
-        Path | None,
-        typer.Option("--ca", metavar="FILE", help="PEM file with one more trust anchor.", show_default=False),
-    ] = None,
-    ehlo: Annotated[
-        str | None,
-        typer.Option(
-            "--ehlo", metavar="NAME", help="Name said in EHLO. Default: this machine's name.", show_default=False
-        ),
-    ] = None,
+    allow_private: options.AllowPrivate = False,
+    resolver: options.Resolver = None,
+    ca: options.TrustAnchor = None,
+    ehlo: options.Ehlo = None,
     record: Annotated[
         Path | None,
         typer.Option(

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import typer
+from mailrubric.cli import options, reviews_classify, reviews_collect, reviews_import, reviews_summary
 
-from mailrubric.cli import reviews_classify, reviews_collect, reviews_import, reviews_summary
-
-app = typer.Typer(
-    help="Import, collect, classify and sum up what people write about vendors.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = options.group("Import, collect, classify and sum up what people write about vendors.")
 
 
 @app.callback()

@@ -21,7 +21,7 @@ CACHE_FOLDER = "collected"
 
 
 def collect(
-    vendor: Annotated[str, typer.Argument(metavar="VENDOR", help="Id of a vendor, such as fastmail.")],
+    vendor: options.Vendor,
     source: Annotated[
         list[str] | None,
         typer.Option(

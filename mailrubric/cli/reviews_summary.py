@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from mailrubric.cli import options
 from mailrubric.cli.terminal import Failure, print_json, print_table, print_title, say
@@ -19,7 +17,7 @@ _BURSTS = 6
 
 
 def summary(
-    vendor: Annotated[str, typer.Argument(metavar="VENDOR", help="Id of a vendor, such as postmark.")],
+    vendor: options.Vendor,
     as_of: options.AsOf = None,
     workspace: options.Workspace = None,
     json: options.Json = False,

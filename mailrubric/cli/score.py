@@ -107,7 +107,7 @@ def score(
 
 
 def explain(
-    vendor: Annotated[str, typer.Argument(metavar="VENDOR", help="Id of a vendor.", show_default=False)],
+    vendor: options.Vendor,
     preset: options.Preset = None,
     weights: options.Weights = None,
     category: options.Category = None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,7 +25,7 @@ STOPPED = 130
 
 
 def send(
-    vendor: Annotated[str, typer.Argument(metavar="VENDOR", help="Id of a vendor, such as postmark.")],
+    vendor: options.Vendor,
     to: Annotated[
         list[str] | None,
         typer.Option(
@@ -102,25 +101,10 @@ def send(
     no_store: Annotated[
         bool, typer.Option("--no-store", help="Store nothing of what was found.", show_default=False)
     ] = False,
-    allow_private: Annotated[
-        bool, typer.Option("--allow-private", help="Also use private and loopback addresses.", show_default=False)
-    ] = False,
-    resolver: Annotated[
-        str | None,
-        typer.Option(
-            "--resolver", metavar="HOST:PORT", help="DNS resolver. Default: the system's.", show_default=False
-        ),
-    ] = None,
-    ca: Annotated[
-        Path | None,
-        typer.Option("--ca", metavar="FILE", help="PEM file with one more trust anchor.", show_default=False),
-    ] = None,
-    ehlo: Annotated[
-        str | None,
-        typer.Option(
-            "--ehlo", metavar="NAME", help="Name said in EHLO. Default: this machine's name.", show_default=False
-        ),
-    ] = None,
+    allow_private: options.AllowPrivate = False,
+    resolver: options.Resolver = None,
+    ca: options.TrustAnchor = None,
+    ehlo: options.Ehlo = None,
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:

@@ -15,18 +15,12 @@ if TYPE_CHECKING:
     from mailrubric.trials.intervals import Quantile
     from mailrubric.trials.support import Ticket, Wait
 
-app = typer.Typer(
-    help="Tickets opened to test a vendor's support, in trials/support.csv.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-Vendor = Annotated[str, typer.Argument(metavar="VENDOR", help="Id of a vendor, such as postmark.", show_default=False)]
+app = options.group("Tickets opened to test a vendor's support, in trials/support.csv.")
 
 
 @app.command("log")
 def log_ticket(
-    vendor: Vendor,
+    vendor: options.Vendor,
     channel: Annotated[
         str, typer.Option("--channel", metavar="NAME", help="email, chat, phone, form …", show_default=False)
     ] = "",

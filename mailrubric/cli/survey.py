@@ -12,18 +12,12 @@ from mailrubric.cli.terminal import Usage, interactive, print_json, print_title,
 if TYPE_CHECKING:
     from mailrubric.trials.surveys import Answer
 
-app = typer.Typer(
-    help="Answers of your own testers (System Usability Scale) and of references, in trials/surveys.csv.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-Vendor = Annotated[str, typer.Argument(metavar="VENDOR", help="Id of a vendor, such as postmark.", show_default=False)]
+app = options.group("Answers of your own testers (System Usability Scale) and of references, in trials/surveys.csv.")
 
 
 @app.command()
 def add(
-    vendor: Vendor,
+    vendor: options.Vendor,
     survey: Annotated[
         str, typer.Argument(metavar="SURVEY", help="sus (ten statements) or reference (one question).")
     ] = "sus",

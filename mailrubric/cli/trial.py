@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
     from mailrubric.trials.tasks import EventKind, Work
 
-app = typer.Typer(
-    help="What testers do by hand on a platform, with a timer: a log in trials/VENDOR.yaml.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-Vendor = Annotated[str, typer.Argument(metavar="VENDOR", help="Id of a vendor, such as postmark.", show_default=False)]
+app = options.group("What testers do by hand on a platform, with a timer: a log in trials/VENDOR.yaml.")
 Task = Annotated[
     str, typer.Argument(metavar="TASK", help="Id of a task; mailrubric trial tasks lists them.", show_default=False)
 ]
@@ -82,7 +76,7 @@ def tasks(
 
 @app.command()
 def start(
-    vendor: Vendor,
+    vendor: options.Vendor,
     task: Task,
     tester: Tester = "tester-1",
     at: At = None,
@@ -96,7 +90,7 @@ def start(
 
 @app.command("log")
 def log_event(
-    vendor: Vendor,
+    vendor: options.Vendor,
     task: Task,
     done: Annotated[bool, typer.Option("--done", help="It is completed.", show_default=False)] = False,
     gave_up: Annotated[bool, typer.Option("--gave-up", help="It was given up.", show_default=False)] = False,
