@@ -3,4 +3,4 @@
 from typing import Final
 
 VERSION: Final = "1"
-SHA256: Final = "61fe92d03cb6152aacabd4c769053b1cef9387c952ec7442bad04b615be1ecf5"
+SHA256: Final = "4ddeb2bb3d37ce8ec69964bb89f46c67831edf5fd38eeed6fab3d58b346f73dd"

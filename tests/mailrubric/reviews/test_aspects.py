@@ -1,0 +1,87 @@
+"""Aspects: found where a clause speaks of them, with that clause's sentiment; never an exception."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailrubric.reviews import aspects as module
+from mailrubric.reviews.aspects import ASPECTS, aspects, detect, mentions
+from mailrubric.reviews.correction import share_positive
+from mailrubric.reviews.sentiment import LABELS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Great editor, but support never answers.", {"features": "positive", "support": "negative"}),
+        ("The price is fair. The webmail is unreliable.", {"price": "positive", "reliability": "negative"}),
+        ("Half of our mail landed in spam", {"deliverability": "negative"}),
+        ("The API is excellent and well documented", {"integration": "positive"}),
+        ("Very easy to use", {"ease_of_use": "positive"}),
+        ("The web client is painfully slow", {"speed": "negative"}),
+        ("", {}),
+        ("It is blue.", {}),
+    ],
+)
+def test_each_clause_has_its_say(text: str, expected: dict[str, str]) -> None:
+    found = aspects([text])[0]
+    assert {name: found.get(name) for name in expected} == expected
+    if not expected:
+        assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("clause", "spoken", "silent"),
+    [
+        ("fast support", "support", "speed"),
+        ("support answered quickly", "support", "speed"),
+        ("it has support for smtp and imap", "features", "support"),
+        ("does it support hardware keys?", "security", "support"),
+        ("the client supports dark mode", "features", "support"),
+        ("the support team is kind", "support", "features"),
+        ("this is priceless", "", "price"),
+        ("the price doubled", "price", "reliability"),
+        ("quick to set up", "ease_of_use", "speed"),
+        ("the app is slow", "speed", "support"),
+        ("two-factor is missing", "security", "deliverability"),
+        ("easygoing colleagues", "", "ease_of_use"),
+        ("the service went down twice", "reliability", "support"),
+        ("webhooks work", "integration", "security"),
+    ],
+)
+def test_a_word_counts_in_its_sense(clause: str, spoken: str, silent: str) -> None:
+    found = detect(clause)
+    assert silent not in found
+    assert spoken in found or not spoken
+
+
+@given(st.text(max_size=500))
+@settings(max_examples=100, deadline=None)
+def test_any_text_has_an_answer(text: str) -> None:
+    found = aspects([text])
+    assert aspects([text, "support is slow", text]) == [found[0], *aspects(["support is slow"]), found[0]]
+    assert set(found[0]) <= set(ASPECTS)
+    assert set(found[0].values()) <= set(LABELS)
+    assert list(found[0]) == [each for each in ASPECTS if each in found[0]]
+
+
+@pytest.mark.parametrize(
+    "piece", ["a, ", "support is in ", "and the is ", "price, price but ", "emails never ", "spam. ", "- ", "!\n"]
+)
+def test_a_text_of_a_megabyte_is_read_to_its_cap(piece: str) -> None:
+    assert set(aspects([(piece * 1_000_000)[:1_000_000]])[0]) <= set(ASPECTS)
+    assert len(mentions((piece * 1_000_000)[:1_000_000])) <= 120 * len(ASPECTS)
+
+
+def test_every_aspect_has_a_matrix_that_can_correct_a_share() -> None:
+    assert set(module.CONFUSION) == set(ASPECTS)
+    for matrix in module.CONFUSION.values():
+        assert np.array(matrix).shape == (3, 3)
+        value, low, high = share_positive((40, 10, 10), matrix)
+        assert 0 <= low <= value <= high <= 1
+        assert high - low < 1
+    with pytest.raises(AttributeError):
+        _ = module.NO_SUCH_NAME
