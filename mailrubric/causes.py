@@ -239,6 +239,11 @@ def explain(cause: str) -> Explanation:
     return Explanation(f"There is no value ({short(cause)}).", "This version of Mailrubric does not know the cause.")
 
 
+def with_detail(cause: str, detail: str) -> str:
+    """A cause in a few words and what is known of it besides: ``connection refused: 192.0.2.1 port 25``."""
+    return f"{short(cause)}: {detail}" if detail else short(cause)
+
+
 def short(cause: str) -> str:
     """A cause as two or three words for a table: ``connection refused``."""
     words = cause.replace("_", " ")

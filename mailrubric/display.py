@@ -30,6 +30,11 @@ def points(number: float | None, *, applicable: bool = True) -> str:
     return UNKNOWN if number is None else tenths(number)
 
 
+def how_many(number: int, one: str, many: str = "") -> str:
+    """``1 row``, ``12,000 rows``. ``many``: the plural, where it is not ``one`` with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def interval(low: float, high: float) -> str:
     """``41.2–78.9``."""
     return f"{tenths(low)}–{tenths(high)}"

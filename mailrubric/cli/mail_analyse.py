@@ -84,6 +84,7 @@ def analyse(
 
     One .eml file is shown in full, everything else summed up. Exit code 3 when not one message could be read.
     """
+    from mailrubric.causes import with_detail
     from mailrubric.cli import network
     from mailrubric.mail import fields
     from mailrubric.mail.aggregate import Aggregate
@@ -93,7 +94,7 @@ def analyse(
     if sender is not None and not domain:
         raise Usage("--sender: a domain such as example.com")
     if vendor is not None:
-        _check_vendor(workspace, vendor)
+        check_vendor(workspace, vendor)
     settings = network.options(workspace, allow_private=allow_private, resolver=resolver, ca=ca)
     distant = "://" in source
     if distant:
@@ -125,20 +126,15 @@ def analyse(
             say()
             say(f"{stored:,} figures stored for {vendor}")
     if problem is not None:
-        complain(f"Error: the mailbox was not read to its end: {_words(problem)}")
+        complain(f"Error: the mailbox was not read to its end: {with_detail(problem.cause, problem.detail)}")
     elif not total.messages:
         complain(f"Error: there is no message to analyse in {source}")
     if problem is not None or not total.messages:
         raise typer.Exit(NOTHING_READ)  # no failure: what there is to say has been printed
 
 
-def _words(problem: Unmeasured) -> str:
-    from mailrubric.causes import short
-
-    return f"{short(problem.cause.value)}: {problem.detail}" if problem.detail else short(problem.cause.value)
-
-
-def _check_vendor(workspace: Path | None, vendor: str) -> None:
+def check_vendor(workspace: Path | None, vendor: str) -> None:
+    """``Usage`` for a vendor that the catalogue does not have: said before hours of reading, not after."""
     from mailrubric.cli.catalogue import choose, read_catalogue
     from mailrubric.cli.workspace import open_workspace
 
@@ -196,6 +192,7 @@ def _read(
     """Go through all messages. Why the mailbox was not read to its end, or None; a failure when it was not begun."""
     from concurrent.futures.process import BrokenProcessPool
 
+    from mailrubric.causes import with_detail
     from probes.model import Unmeasured
 
     try:
@@ -213,7 +210,8 @@ def _read(
         raise Failure("a process that analysed messages was ended from outside", NOTHING_READ) from None
     except Unmeasured as problem:
         if not total.messages:
-            raise Failure(f"the mailbox can't be read: {_words(problem)}", NOTHING_READ) from None
+            why = with_detail(problem.cause, problem.detail)
+            raise Failure(f"the mailbox can't be read: {why}", NOTHING_READ) from None
         return problem
     return None
 
@@ -438,8 +436,10 @@ def _plain(value: Any) -> Any:
     """Times as ISO 8601 in UTC, tuples as lists."""
     import datetime
 
+    from mailrubric.evidence.times import written
+
     if isinstance(value, datetime.datetime):
-        return value.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return written(value)
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

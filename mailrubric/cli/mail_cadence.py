@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailrubric.cli import options
-from mailrubric.cli.mail_analyse import NOTHING_READ, PASSWORD_VARIABLE, remote
+from mailrubric.cli.mail_analyse import NOTHING_READ, PASSWORD_VARIABLE, check_vendor, remote
 from mailrubric.cli.terminal import Failure, Usage, print_json, print_table, print_title, say
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def cadence(
     import datetime
     from concurrent.futures.process import BrokenProcessPool
 
-    from mailrubric.causes import short
+    from mailrubric.causes import with_detail
     from mailrubric.cli import network
     from mailrubric.mail import fields
     from mailrubric.mail.analysis import Analysis
@@ -132,7 +132,7 @@ def cadence(
     begin = _moment("--since", since) if since else None
     end = _moment("--until", until) if until else None
     if vendor:
-        _check_vendor(workspace, vendor)
+        check_vendor(workspace, vendor)
     settings = network.options(workspace, allow_private=allow_private, resolver=resolver, ca=ca)
     # Signatures do not matter here, so DNS is not asked.
     analyses = [
@@ -161,7 +161,7 @@ def cadence(
         raise Failure("a process that read messages was ended from outside", NOTHING_READ) from None
     except Unmeasured as problem:
         # A part of a mailbox would look like a sender who has stopped.
-        why = f"{short(problem.cause.value)}: {problem.detail}" if problem.detail else short(problem.cause.value)
+        why = with_detail(problem.cause, problem.detail)
         raise Failure(f"the mailbox was not read to its end: {why}", NOTHING_READ) from None
     for analysis in analyses:
         for reason, count in analysis.skipped.items():
@@ -259,20 +259,14 @@ def _tried(words: Sequence[str]) -> dict[Feature, float]:
     return found
 
 
-def _check_vendor(workspace: Path | None, vendor: str) -> None:
-    from mailrubric.cli.catalogue import choose, read_catalogue
-    from mailrubric.cli.workspace import open_workspace
-
-    choose(read_catalogue(open_workspace(workspace)), (vendor,))
-
-
 def _store(workspace: Path | None, vendor: str, found: Cadence, now: datetime.datetime) -> int:
     from mailrubric.cli.catalogue import store_of
     from mailrubric.cli.workspace import open_workspace
+    from mailrubric.evidence.times import written
     from mailrubric.mail.cadence_metrics import observations
 
     with store_of(open_workspace(workspace)) as store:
-        return store.add_observations(observations(found, vendor, now.isoformat(timespec="seconds")[:19] + "Z"))
+        return store.add_observations(observations(found, vendor, written(now)))
 
 
 def _document(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, stored: int) -> dict[str, Any]:
@@ -325,14 +319,14 @@ def _document(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str
 
 def _show(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, stored: int) -> None:
     from mailrubric.causes import explain, short
-    from mailrubric.display import tenths, value_words
+    from mailrubric.display import how_many, tenths, value_words
     from mailrubric.mail.cadence import cases
     from mailrubric.mail.cadence_metrics import METRICS
 
     metrics = {metric.key: metric for metric in METRICS}
-    of = f" from {found.sender}" if found.sender else f" of {_many(found.senders, 'sender')}"
+    of = f" from {found.sender}" if found.sender else f" of {how_many(found.senders, 'sender')}"
     print_title(
-        f"{_many(found.messages, 'message')}{of} to {_many(found.recipients, 'recipient')}, "
+        f"{how_many(found.messages, 'message')}{of} to {how_many(found.recipients, 'recipient')}, "
         f"{found.first[:10]} to {found.last[:10]}"
     )
     for reason, count in {**found.left_out, **skipped}.items():
@@ -390,11 +384,7 @@ def _show(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, st
             say(f"{short(cause)}: {words.sentence} {words.advice}")
     if vendor:
         say()
-        say(f"{_many(stored, 'figure')} stored for {vendor}")
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+        say(f"{how_many(stored, 'figure')} stored for {vendor}")
 
 
 def _sampled(estimate: Any) -> bool:

@@ -342,7 +342,7 @@ def _endpoint(target: str, roles: tuple[Role, ...]) -> Endpoint:
 
 def _show(report: Report) -> None:
     """A report for people: the conversation with its times, then what was found."""
-    from mailrubric.causes import explain, short
+    from mailrubric.causes import explain, short, with_detail
     from mailrubric.display import value_words
     from probes import registry
     from probes.network import NOT_OWN_SERVER
@@ -366,7 +366,7 @@ def _show(report: Report) -> None:
             (
                 one.metric,
                 value_words(one.value, registry.unit(one.metric)) if one.cause is None else "unknown",
-                "" if one.cause is None else f"{short(one.cause)}: {one.detail}" if one.detail else short(one.cause),
+                "" if one.cause is None else with_detail(one.cause, one.detail),
             )
             for one in shown
         ]

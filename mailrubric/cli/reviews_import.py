@@ -11,6 +11,7 @@ import typer
 
 from mailrubric.cli import options
 from mailrubric.cli.terminal import Failure, Usage, complain, print_json, print_table, print_title, say
+from mailrubric.display import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -227,7 +228,7 @@ def _show(
     if found.capped:
         from mailrubric.reviews.importing import LONGEST_TEXT
 
-        say(f"Note: of {_plural(found.capped, 'text')} the first {LONGEST_TEXT:,} characters are kept.")
+        say(f"Note: of {how_many(found.capped, 'text')} the first {LONGEST_TEXT:,} characters are kept.")
     if first:
         print_table(
             ("written", "stars", "title", "text", "author"),
@@ -239,14 +240,14 @@ def _show(
         )  # fmt: skip
     source = f" from {found.source}" if found.source else ""
     if new is None:
-        say(f"{_plural(count, 'review')} of {vendor}{source} would be read; nothing was stored.")
+        say(f"{how_many(count, 'review')} of {vendor}{source} would be read; nothing was stored.")
     else:
-        say(f"{_plural(count, 'review')} of {vendor}{source} read: {new:,} new, {count - new:,} stored before.")
+        say(f"{how_many(count, 'review')} of {vendor}{source} read: {new:,} new, {count - new:,} stored before.")
 
 
 def _say_values(found: ReviewFile) -> None:
     values = found.found
-    rows = _plural(values.rows, "row")
+    rows = how_many(values.rows, "row")
     if "rating" in found.columns.fields:
         scale = f", of at most {values.scale:g}" if values.scale is not None else ""
         say(f"Ratings: {values.ratings:,} in {rows}{scale}{_unread(values.unread.get('rating', 0))}")
@@ -257,10 +258,6 @@ def _say_values(found: ReviewFile) -> None:
 
 def _unread(count: int) -> str:
     return f"; {count:,} could not be read and {'are' if count > 1 else 'is'} left out" if count else ""
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _numbers(rows: Sequence[int]) -> str:

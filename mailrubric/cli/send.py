@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from mailrubric.evidence.observation import Observation
     from mailrubric.mail.sending import Message, Outcome, Plan
-    from probes.model import Unmeasured
     from probes.network import Options
 
 NOTHING_ACCEPTED = 3
@@ -199,7 +198,7 @@ def _announce(plan: Plan) -> None:
 
 
 def _show(outcome: Outcome, observed: Sequence[Observation]) -> None:
-    from mailrubric.causes import explain, short
+    from mailrubric.causes import explain, short, with_detail
     from mailrubric.display import value_words
 
     for message in outcome.messages:
@@ -209,8 +208,8 @@ def _show(outcome: Outcome, observed: Sequence[Observation]) -> None:
             [(step.name, f"{step.ms:.1f}", step.said) for step in message.sending.steps],
             right=(1,),
         )
-        if message.sending.problem is not None:
-            say(f"{message.sending.failed_at}: {_said(message.sending.problem)}")
+        if (problem := message.sending.problem) is not None:
+            say(f"{message.sending.failed_at}: {with_detail(problem.cause, problem.detail)}")
         if message.sending.queue_id:
             say(f"queue id {message.sending.queue_id}")
         if message.seed:
@@ -237,15 +236,13 @@ def _show(outcome: Outcome, observed: Sequence[Observation]) -> None:
         say(f"{short(cause)}: {explain(cause).sentence}")
 
 
-def _said(problem: Unmeasured) -> str:
-    from mailrubric.causes import short
-
-    return f"{short(problem.cause.value)}: {problem.detail}" if problem.detail else short(problem.cause.value)
-
-
 def _arrival_words(message: Message) -> str:
+    from mailrubric.causes import with_detail
+
     if message.arrival is None:
-        return f"arrival unknown: {_said(message.problem)}" if message.problem is not None else "arrival unknown"
+        if message.problem is None:
+            return "arrival unknown"
+        return f"arrival unknown: {with_detail(message.problem.cause, message.problem.detail)}"
     seconds = message.delivery_seconds
     after = "" if seconds is None else f", {seconds:.1f} s after it was sent"
     where = {"inbox": "in the inbox", "spam": "in the spam folder", "other": "elsewhere"}[message.arrival.placement]

@@ -66,6 +66,7 @@ def log_ticket(
     """
     from mailrubric.cli.by_hand import now, opened, time_of, writing
     from mailrubric.display import one_line
+    from mailrubric.evidence.times import written
     from mailrubric.trials import support
 
     place = opened(workspace, (vendor,))
@@ -99,7 +100,7 @@ def log_ticket(
                 changes.get("note", ""),
             )
             path = support.open_ticket(place.folder, ticket)
-    begun_text = support.written(known.opened if known is not None else ticket.opened)
+    begun_text = written(known.opened if known is not None else ticket.opened)
     if json:
         print_json(
             {
@@ -118,7 +119,7 @@ def log_ticket(
 
 def _waiting(vendor: str, tickets: list[Ticket], answer: set[str]) -> Ticket:
     """The only ticket that lacks what is said of it."""
-    from mailrubric.trials.support import written
+    from mailrubric.evidence.times import written
 
     missing = [each for each in tickets if any(getattr(each, name) is None for name in answer)]
     if "first_reply" in answer:
@@ -132,7 +133,7 @@ def _waiting(vendor: str, tickets: list[Ticket], answer: set[str]) -> Ticket:
 
 
 def _written(when: datetime | None) -> str:
-    from mailrubric.trials.support import written
+    from mailrubric.evidence.times import written
 
     return "" if when is None else written(when)
 
@@ -154,8 +155,9 @@ def summary(
 ) -> None:
     """How long replies and solutions took, waiting tickets included. Exit code 3 when there is no ticket."""
     from mailrubric.cli.by_hand import chosen, estimate_json, now, opened
+    from mailrubric.evidence.times import written
     from mailrubric.trials.hours import HoursError, parse
-    from mailrubric.trials.support import summarise, written
+    from mailrubric.trials.support import summarise
     from mailrubric.trials.tasks import hours_of
 
     place = opened(workspace, vendors or ())

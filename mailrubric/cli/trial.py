@@ -129,8 +129,8 @@ def _record(
 ) -> None:
     from mailrubric.cli.by_hand import now, opened, time_of, writing
     from mailrubric.display import one_line
+    from mailrubric.evidence.times import written
     from mailrubric.trials.folder import of_workspace
-    from mailrubric.trials.support import written
     from mailrubric.trials.tasks import Event, log, tester_label
 
     place = opened(workspace, (vendor,))

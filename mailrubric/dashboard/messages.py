@@ -19,7 +19,7 @@ from mailrubric.causes import explain, short
 from mailrubric.dashboard import message_charts
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import plain
-from mailrubric.display import value_words
+from mailrubric.display import how_many, value_words
 from mailrubric.evidence.store import StoreError
 from mailrubric.mail.aggregate import Aggregate, Figure
 from mailrubric.mail.analysis import Analysis, Settings
@@ -328,8 +328,8 @@ def _over_weeks(read: _Read) -> Cadence | None:
         return None
     left_out = ", ".join(f"{count:,} {plain(reason)}" for reason, count in found.left_out.items())
     st.markdown(
-        f"**{found.messages:,} messages** of {_many(found.campaigns, 'campaign')} to "
-        f"{_many(found.recipients, 'recipient')}" + (f"; left out: {left_out}." if left_out else ".")
+        f"**{found.messages:,} messages** of {how_many(found.campaigns, 'campaign')} to "
+        f"{how_many(found.recipients, 'recipient')}" + (f"; left out: {left_out}." if left_out else ".")
     )
     with st.container(horizontal=True):
         for key in ("messages_per_week", "overfed_weeks_share", "waking_hours_share", "never_opened_share"):
@@ -398,10 +398,6 @@ def _asked(read: _Read) -> tuple[Known, Rules, str] | None:
         st.error(plain(error), icon=":material/error:")
         return None
     return Known(everybody, recipients, features), rules, "" if sender == "all" else str(sender)
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def _metric(key: str, each: Estimate) -> None:

@@ -20,6 +20,7 @@ from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import label, plain
 from mailrubric.display import one_line, tenths, value_words
 from mailrubric.evidence.observation import Observation
+from mailrubric.evidence.times import written
 from mailrubric.trials import folder, support, surveys, tasks
 from mailrubric.trials.folder import Trials
 from mailrubric.trials.table import TableError
@@ -332,7 +333,7 @@ def _buttons(place: _Place, tester: str, task: tasks.Task, work: tasks.Work | No
 
 
 def _log(place: _Place, tester: str, task: tasks.Task, event: tasks.EventKind, note: str = "") -> None:
-    when = support.written(datetime.now(UTC))
+    when = written(datetime.now(UTC))
     entry = tasks.Event(at=when, tester=tester, task=task.id, event=event, note=one_line(note)[: tasks.LONGEST_NOTE])
     _written(
         lambda: tasks.log(
@@ -470,7 +471,7 @@ def _came_of(place: _Place, waiting: list[support.Ticket]) -> None:
         if st.form_submit_button("Write it down", type="primary", icon=":material/save:"):
             ticket = waiting[chosen if chosen is not None and chosen < len(waiting) else 0]
             columns = _HAPPENED.get(str(what), ())
-            changes = {} if when is None else {column: support.written(when) for column in columns}
+            changes = {} if when is None else {column: written(when) for column in columns}
             if helpful:
                 changes["helpful"] = str(helpful)
             if changes:

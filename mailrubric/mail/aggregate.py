@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mailrubric.evidence.observation import Observation
+from mailrubric.evidence.times import written
 from mailrubric.intervals import wilson
 from mailrubric.mail.message import AnalysedMessage
 from mailrubric.mail.metrics import METRICS
@@ -312,7 +313,7 @@ class Aggregate:
                 value=each.value,
                 kind="tested",
                 source=SOURCE,
-                observed=when.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                observed=written(when),
                 cause=each.cause or None,
                 detail=each.detail or (f"of {each.unknown:,} more nothing is known" if each.unknown else ""),
                 unit=units[each.metric],
@@ -374,4 +375,4 @@ def _most(counter: Counter[str]) -> list[dict[str, str | int]]:
 
 
 def _stamp(when: datetime.datetime | None) -> str | None:
-    return None if when is None else when.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if when is None else written(when)

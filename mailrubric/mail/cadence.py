@@ -22,6 +22,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import numpy.typing as npt
 
+from mailrubric.display import how_many
+from mailrubric.evidence.times import written
 from mailrubric.intervals import clopper_pearson, quantile_bounds, student_t
 from mailrubric.mail import intervals
 from mailrubric.mail.intervals import FloatArray, IntArray
@@ -408,20 +410,16 @@ def _share(yes: npt.NDArray[np.bool_], groups: IntArray, time: FloatArray, what:
     if len(yes) < MINIMUM_MESSAGES or len(np.unique(days)) < MINIMUM_DAYS:
         return _missing(
             TOO_FEW,
-            f"{_count(len(yes), 'message')} {what} on {_count(len(np.unique(days)), 'day')}; "
+            f"{how_many(len(yes), 'message')} {what} on {how_many(len(np.unique(days)), 'day')}; "
             f"it takes {MINIMUM_MESSAGES} on {MINIMUM_DAYS}",
             len(yes),
         )
     return _percent(intervals.clustered_share(yes, groups, days), len(yes), "messages", detail)
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
-
-
 def cases(estimate: Estimate) -> str:
     """What a figure rests on, in words: ``1 recipient``, ``144 messages``; "" for nothing."""
-    return _count(estimate.n, estimate.counted.removesuffix("s")) if estimate.n else ""
+    return how_many(estimate.n, estimate.counted.removesuffix("s")) if estimate.n else ""
 
 
 @dataclasses.dataclass(slots=True)
@@ -478,11 +476,11 @@ def _rate_estimate(weeks: _Weeks, statistic: Callable[[FloatArray], float], shar
     rates, kept = _rates(weeks)
     most = int(weeks.seen.sum(axis=1).max(initial=0))
     if not len(rates):
-        return _missing(TOO_FEW, f"{_count(most, 'whole week')} seen; it takes {MINIMUM_WEEKS}", 0, "recipients")
+        return _missing(TOO_FEW, f"{how_many(most, 'whole week')} seen; it takes {MINIMUM_WEEKS}", 0, "recipients")
     value = statistic(rates)
     bounds = quantile_bounds(rates, share)
     if bounds is None and (share != 0.5 or len(rates) >= intervals.SAMPLE):
-        return _missing(TOO_FEW, f"{_count(len(rates), 'recipient')}; it takes 36", len(rates), "recipients")
+        return _missing(TOO_FEW, f"{how_many(len(rates), 'recipient')}; it takes 36", len(rates), "recipients")
     used = np.flatnonzero(kept.seen.any(axis=0))
     total, cells = kept.counts.sum(axis=1), kept.seen.sum(axis=1)
     without = np.array(
@@ -545,7 +543,7 @@ def _burstiness(stream: _Stream) -> Estimate:
     if not found:
         return _missing(
             TOO_FEW,
-            f"at most {_count(most, 'time')} between messages to one recipient; it takes {MINIMUM_GAPS}",
+            f"at most {how_many(most, 'time')} between messages to one recipient; it takes {MINIMUM_GAPS}",
             0,
             "recipients",
         )
@@ -603,7 +601,7 @@ def _zone_following(stream: _Stream, local: FloatArray, offset: FloatArray) -> E
     if len(answers) < MINIMUM_CAMPAIGNS:
         return _missing(
             TOO_FEW,
-            f"{_count(len(answers), 'campaign')} reached recipients whose clocks are two hours or more apart; "
+            f"{how_many(len(answers), 'campaign')} reached recipients whose clocks are two hours or more apart; "
             f"it takes {MINIMUM_CAMPAIGNS}",
             len(answers),
             counted,
@@ -670,7 +668,7 @@ def _first_mail(stream: _Stream, people: Sequence[Recipient]) -> Estimate:
     silent = sum(told) - len(waits)
     bounds = quantile_bounds(np.array(waits), 0.5)
     low, high = bounds if bounds is not None else (None, None)
-    detail = f"{_count(silent, 'recipient')} got nothing yet" if silent else ""
+    detail = f"{how_many(silent, 'recipient')} got nothing yet" if silent else ""
     return Estimate(float(np.median(waits)), low, high, len(waits), "recipients", detail=detail)
 
 
@@ -685,7 +683,10 @@ def _same_day(stream: _Stream, groups: IntArray, local: FloatArray) -> Estimate:
     when = pairs[:, 1] if len(pairs) else np.zeros(0, dtype=np.int64)
     if len(counts) < MINIMUM_MESSAGES or len(np.unique(when)) < MINIMUM_DAYS:
         return _missing(
-            TOO_FEW, f"mail on {_count(len(np.unique(when)), 'day')}; it takes {MINIMUM_MESSAGES}", len(counts), "days"
+            TOO_FEW,
+            f"mail on {how_many(len(np.unique(when)), 'day')}; it takes {MINIMUM_MESSAGES}",
+            len(counts),
+            "days",
         )
     found = intervals.clustered_share(counts > 1, groups[index], when)
     return _percent(found, len(counts), "recipient-days")
@@ -697,7 +698,7 @@ def _overfed(weeks: _Weeks, groups: IntArray, tolerance: FloatArray) -> Estimate
     if len(np.unique(columns)) < MINIMUM_WEEKS:
         return _missing(
             TOO_FEW,
-            f"{_count(len(np.unique(columns)), 'whole week')} seen; it takes {MINIMUM_WEEKS}",
+            f"{how_many(len(np.unique(columns)), 'whole week')} seen; it takes {MINIMUM_WEEKS}",
             len(rows),
             counted,
         )
@@ -747,14 +748,14 @@ def _sunset(stream: _Stream, weeks: _Weeks) -> Estimate:
     if early < MINIMUM_EARLY or not expected.sum(axis=1).all():
         return _missing(
             TOO_FEW,
-            f"{_count(int(early), 'message')} in the first half of the time; it takes {MINIMUM_EARLY}",
+            f"{how_many(int(early), 'message')} in the first half of the time; it takes {MINIMUM_EARLY}",
             n,
             counted,
         )
     rate = sums.sum(axis=1) / expected.sum(axis=1)
     detail = f"{int(early):,} messages, then {int(late):,}"
     if compared:
-        detail += f", measured by {_count(int(np.count_nonzero(openers)), 'recipient')} who opened"
+        detail += f", measured by {how_many(int(np.count_nonzero(openers)), 'recipient')} who opened"
     value = float(rate[1] / rate[0])
     if not late:
         high = CHANCE_OF_SILENCE * n / float(rate[0] * expected[1].sum())
@@ -804,7 +805,7 @@ def _unsubscribed(stream: _Stream, people: Sequence[Recipient], rules: Rules) ->
             expected += len(before) / (left - start) * seconds
     days = f"watched for {watched / DAY:.0f} days after {rules.grace_hours:g} hours"
     if after:
-        said = f"{_count(after, 'message')} came, {days}"
+        said = f"{how_many(after, 'message')} came, {days}"
         return (
             Estimate(float(after), n=told, counted="recipients", detail=said),
             Estimate(False, n=told, counted="recipients", detail=said),
@@ -838,7 +839,7 @@ def _frequency_cap(stream: _Stream, cap: float | None) -> Estimate:
             first += 1
         most = max(most, last - first + 1)
     n = len(np.unique(unit))
-    said = f"at most {_count(most, 'message')} in seven days, with a cap of {cap:g}"
+    said = f"at most {how_many(most, 'message')} in seven days, with a cap of {cap:g}"
     if most < cap:
         return _missing(UNDECIDED, said + ", which was never reached", n, "recipients")
     return Estimate(most <= cap, n=n, counted="recipients", detail=said)
@@ -935,12 +936,12 @@ def _by_clock(stream: _Stream, groups: IntArray, at: npt.NDArray[np.bool_], yes:
     unknown = int(np.count_nonzero(~at))
     if len(at) and not at.any():
         return _missing(ZONE_UNKNOWN, "no recipient's time zone is given", 0)
-    detail = f"{_count(unknown, 'message')} more to recipients of unknown zone" if unknown else ""
+    detail = f"{how_many(unknown, 'message')} more to recipients of unknown zone" if unknown else ""
     return _share(yes, groups[at], stream.time[at], "to recipients of known zone", detail)
 
 
 def _stamp(moment: float) -> str:
-    return datetime.datetime.fromtimestamp(moment, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return written(datetime.datetime.fromtimestamp(moment, datetime.UTC))
 
 
 def _week_lines(weeks: _Weeks) -> tuple[Week, ...]:
@@ -1047,13 +1048,13 @@ def recommendations(found: Cadence, rules: Rules) -> tuple[str, ...]:
         said.append(
             "Slow down for those who do not open: they still get "
             f"{sunset.value:.2f} times ({sunset.low:.2f} to {sunset.high:.2f}) as many messages in the second half of "
-            f"the time as in the first ({_count(sunset.n, 'recipient')}: {sunset.detail})."
+            f"the time as in the first ({how_many(sunset.n, 'recipient')}: {sunset.detail})."
         )
     first = figures["trial.first_mail_minutes"]
     if first.value is not None and first.value > 60.0:
         said.append(
             f"Answer a sign-up at once: the first mail took {first.value:,.0f} minutes "
-            f"({_count(first.n, 'recipient')}); people look for it within minutes."
+            f"({how_many(first.n, 'recipient')}); people look for it within minutes."
         )
     obeyed = figures["trial.unsubscribe_obeyed"]
     if obeyed.value is False:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from mailrubric.display import how_many
 from mailrubric.evidence.observation import Observation
 from mailrubric.evidence.select import newest
 from mailrubric.evidence.times import moment
@@ -407,16 +408,12 @@ def _last(reviews: Iterable[Review]) -> str:
     return max(dated)[1] if dated else "undated"
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
-
-
 def _mix(some: Iterable[Review]) -> dict[str, int]:
     return dict(sorted(Counter(review.source for review in some).items(), key=lambda each: (-each[1], each[0])))
 
 
 def _too_few(n: int, word: str, needed: int) -> str:
-    return f"{_plural(n, word)}; {needed} are needed"
+    return f"{how_many(n, word)}; {needed} are needed"
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -449,7 +446,7 @@ def _rating(draft: _Draft, stars: Pool | None) -> tuple[Figure, Mapping[str, flo
 
 
 def _rating_words(found: ratings.Estimate, stars: Pool, plain: float) -> str:
-    parts = [f"{_plural(found.n, 'rating')} worth {found.effective:.0f} of today, plain mean {plain:.2f}"]
+    parts = [f"{how_many(found.n, 'rating')} worth {found.effective:.0f} of today, plain mean {plain:.2f}"]
     centred = [source for source in found.weights if abs(stars.offsets.get(source, 0.0)) >= 0.005]
     if centred:
         levels = ", ".join(f"{source} {stars.offsets[source]:+.2f}" for source in sorted(centred))
@@ -491,7 +488,7 @@ def _share(
         return missing
     value, low, high = correction.share_positive(_weighed(some, labels, worth), confusion)
     parts = [
-        f"{_plural(n, word)} worth {worth:.0f} of today: {counts[0]:,} positive, {counts[1]:,} neutral, "
+        f"{how_many(n, word)} worth {worth:.0f} of today: {counts[0]:,} positive, {counts[1]:,} neutral, "
         f"{counts[2]:,} negative as classified; {100 * value:.0f} % positive after the classifier's errors"
     ]
     if tone is not None and tone.vendors > 1:
@@ -502,7 +499,7 @@ def _share(
         moved, variance = tone.mixed(mix)
         if moved or variance:
             if abs(moved) >= 0.005:
-                much = _plural(round(100 * abs(moved)), "point")
+                much = how_many(round(100 * abs(moved)), "point")
                 how = "more" if moved > 0 else "less"
                 parts.append(
                     f"people write {much} {how} favourably at these sources than on average, which is taken out"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mailrubric.catalogue.messages import CatalogueError, Problem, order
 from mailrubric.display import tenths
 from mailrubric.evidence.observation import Observation
+from mailrubric.evidence.times import written
 from mailrubric.trials import support, surveys, tasks
 from mailrubric.trials.intervals import Estimate, Quantile
 from mailrubric.trials.metrics import METRICS
@@ -180,7 +181,7 @@ def _reference(found: surveys.ReferenceSummary) -> list[Observation]:
 def _trial(found: tasks.TrialSummary) -> list[Observation]:
     if found.newest is None:
         return []
-    file, observed = f"{found.vendor}.yaml", support.written(found.newest)
+    file, observed = f"{found.vendor}.yaml", written(found.newest)
     made = []
     if found.first_sends:
         several = found.first_send is not None and len(found.first_sends) > 1
@@ -206,7 +207,7 @@ def _trial(found: tasks.TrialSummary) -> list[Observation]:
 
 
 def _support(found: support.SupportSummary) -> list[Observation]:
-    observed = support.written(found.newest)
+    observed = written(found.newest)
     made = []
     for name, wait, sentence in (
         ("first_reply", found.first_reply, found.sentences[0]),

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mailrubric.catalogue.messages import Problem, shown
+from mailrubric.evidence.times import written
 from mailrubric.trials import intervals, table
 from mailrubric.trials.hours import WorkingHours
 from mailrubric.trials.intervals import Duration, Estimate, Quantile
@@ -95,16 +96,7 @@ class SupportSummary:
 
 def read(path: Path, vendors: Collection[str]) -> tuple[list[Ticket], list[Problem]]:
     """The tickets in a file and every fault in it; none of either when there is no file."""
-    found, problems = table.read(path, COLUMNS, REQUIRED)
-    tickets: list[Ticket] = []
-    for row in found.rows if found is not None else ():
-        ticket, faults = _ticket(row, path, vendors)
-        problems += faults
-        if ticket is not None:
-            tickets.append(ticket)
-        if len(problems) >= table.MAX_PROBLEMS:
-            break
-    return tickets, problems
+    return table.read_all(path, COLUMNS, REQUIRED, lambda row: _ticket(row, path, vendors))
 
 
 def _ticket(row: table.Row, path: Path, vendors: Collection[str]) -> tuple[Ticket | None, list[Problem]]:
@@ -167,11 +159,6 @@ def instant(text: str) -> datetime:
     if not 1990 <= when.year <= 9990:  # at the ends of the calendar, time zones lead out of it
         raise ValueError(f"{shown(text)} is no time that can be used")
     return when.astimezone(UTC)
-
-
-def written(when: datetime) -> str:
-    """A time as it is written into a file: UTC, to the second."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

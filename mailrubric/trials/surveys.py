@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from mailrubric.catalogue.messages import Problem, shown, suggestion
-from mailrubric.display import tenths
+from mailrubric.display import how_many, tenths
 from mailrubric.trials import intervals, table
 from mailrubric.trials.intervals import Estimate
 
@@ -130,16 +130,7 @@ def sus_grade(score: float) -> tuple[str, int, int]:
 
 def read(path: Path, vendors: Collection[str]) -> tuple[list[Answer], list[Problem]]:
     """The answers in a file and every fault in it; none of either when there is no file."""
-    found, problems = table.read(path, COLUMNS, REQUIRED)
-    answers = []
-    for row in found.rows if found is not None else ():
-        answer, faults = _answer(row, path, vendors)
-        problems += faults
-        if answer is not None:
-            answers.append(answer)
-        if len(problems) >= table.MAX_PROBLEMS:
-            break
-    return answers, problems
+    return table.read_all(path, COLUMNS, REQUIRED, lambda row: _answer(row, path, vendors))
 
 
 def _answer(row: table.Row, path: Path, vendors: Collection[str]) -> tuple[Answer | None, list[Problem]]:
@@ -251,25 +242,25 @@ def _sus(vendor: str, pile: Sequence[Answer]) -> SusSummary:
     straight = sum(answer.straight for answer in complete)
     newest = max(answer.date for answer in complete or pile)
     if not complete:
-        sentence = f"No complete answer yet: {_counted(incomplete, 'answer leaves', 'answers leave')} a statement out."
+        sentence = f"No complete answer yet: {how_many(incomplete, 'answer leaves', 'answers leave')} a statement out."
         return SusSummary(vendor, None, "", None, None, len(pile), incomplete, 0, newest, sentence)
     scores = sorted(sus_score([item or 0 for item in answer.items]) for answer in complete)
     score = intervals.mean(scores, 0.0, 100.0)
     grade, low, high = sus_grade(score.value)
     ends = (sus_grade(score.low)[0], sus_grade(score.high)[0])
     words = [
-        f"{tenths(score.value)} of 100 from {_counted(score.n, 'answer', 'answers')} (95 % interval "
+        f"{tenths(score.value)} of 100 from {how_many(score.n, 'answer', 'answers')} (95 % interval "
         f"{tenths(score.low)} to {tenths(score.high)}): grade {grade}, better than {low} to {high} % of published "
         f"studies; the interval reaches from {ends[0]} to {ends[1]}."
     ]
     if incomplete:
         words.append(
-            f"{_counted(incomplete, 'answer leaves a statement out and is', 'answers leave a statement out and are')} "
+            f"{how_many(incomplete, 'answer leaves a statement out and is', 'answers leave a statement out and are')} "
             "not counted."
         )
     if straight:
         words.append(
-            f"{_counted(straight, 'answer gives', 'answers give')} the same figure to all ten statements, every second "
+            f"{how_many(straight, 'answer gives', 'answers give')} the same figure to all ten statements, every second "
             "of which says the contrary: look whether it was meant."
         )
     return SusSummary(vendor, score, grade, (low, high), ends, len(pile), incomplete, straight, newest, " ".join(words))
@@ -286,14 +277,10 @@ def _references(vendor: str, pile: Sequence[Answer]) -> ReferenceSummary:
     mean = intervals.mean(scores, 0.0, 10.0)
     nps = intervals.net_promoter(promoters, passives, detractors)
     sentence = (
-        f"{tenths(mean.value)} of 10 from {_counted(mean.n, 'reference', 'references')} (95 % interval "
+        f"{tenths(mean.value)} of 10 from {how_many(mean.n, 'reference', 'references')} (95 % interval "
         f"{tenths(mean.low)} to {tenths(mean.high)}); net promoter score {nps.value:+.0f} ({nps.low:+.0f} to "
         f"{nps.high:+.0f})."
     )
     if incomplete:
-        sentence += f" {_counted(incomplete, 'row has', 'rows have')} no score."
+        sentence += f" {how_many(incomplete, 'row has', 'rows have')} no score."
     return ReferenceSummary(vendor, mean, nps, promoters, passives, detractors, len(pile), incomplete, newest, sentence)
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"

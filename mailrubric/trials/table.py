@@ -14,8 +14,11 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from mailrubric.catalogue.messages import Problem, shown, suggestion
+
+T = TypeVar("T")
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_ROWS = 20_000
@@ -122,6 +125,25 @@ def read(path: Path, known: Sequence[str], required: Sequence[str]) -> tuple[Tab
         return _table(path, _decode(content), known, required)
     except _Fault as fault:
         return None, [Problem(path, fault.line, fault.column, fault.message)]
+
+
+def read_all(
+    path: Path,
+    known: Sequence[str],
+    required: Sequence[str],
+    of_row: Callable[[Row], tuple[T | None, list[Problem]]],
+) -> tuple[list[T], list[Problem]]:
+    """What ``of_row`` makes of the rows of a file, and every fault, up to ``MAX_PROBLEMS``; see :func:`read`."""
+    found, problems = read(path, known, required)
+    made: list[T] = []
+    for row in found.rows if found is not None else ():
+        value, faults = of_row(row)
+        problems += faults
+        if value is not None:
+            made.append(value)
+        if len(problems) >= MAX_PROBLEMS:
+            break
+    return made, problems
 
 
 def _decode(content: bytes) -> str:

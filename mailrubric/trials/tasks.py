@@ -20,10 +20,11 @@ from mailrubric.catalogue import yamlfile
 from mailrubric.catalogue.messages import Finding, Hint, Problem, findings_of, place, shown
 from mailrubric.catalogue.models import Category, Identifier, Model, Text
 from mailrubric.display import one_line
+from mailrubric.evidence.times import written
 from mailrubric.trials import intervals, table
 from mailrubric.trials.hours import HoursError, WorkingHours, working_hours
 from mailrubric.trials.intervals import Duration, Estimate
-from mailrubric.trials.support import instant, written
+from mailrubric.trials.support import instant
 
 TASKS_FILE = "tasks.yaml"
 SIGN_UP, FIRST_MESSAGE = "sign-up", "first-message"

@@ -1,6 +1,6 @@
 import pytest
 
-from mailrubric.display import age_words, interval, one_line, points, tenths, value_words
+from mailrubric.display import age_words, how_many, interval, one_line, points, tenths, value_words
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,11 @@ def test_values_in_words_are_those_of_the_reasons_and_contradictions(value, unit
 )
 def test_ages_as_people_say_them(days, observed, words):
     assert age_words(days, observed) == words
+
+
+def test_numbers_of_things() -> None:
+    assert [how_many(number, "row") for number in (0, 1, 12_000)] == ["0 rows", "1 row", "12,000 rows"]
+    assert [how_many(number, "row has", "rows have") for number in (1, 2)] == ["1 row has", "2 rows have"]
 
 
 def test_text_from_outside_cannot_steer_a_terminal():

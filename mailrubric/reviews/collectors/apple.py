@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from mailrubric.evidence.times import written
 from mailrubric.reviews.authors import author_hash
 from mailrubric.reviews.collectors.client import Client, NotCollected, NothingToAsk, read_json
 from mailrubric.reviews.collectors.collected import (
@@ -176,6 +177,6 @@ def _time(text: object) -> str:
     if found is None or found.tzinfo is None:
         return ""
     try:
-        return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return written(found)
     except OverflowError:
         return ""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from mailrubric.evidence.times import written
 from mailrubric.reviews.collectors.client import Client, NotCollected
 from mailrubric.reviews.review import Review
 
@@ -93,7 +94,7 @@ class Harvest:
 def timestamp(seconds: float) -> str:
     """A time as reviews carry it: ``2026-11-22T10:00:00Z``. ``ValueError`` for one that no calendar has."""
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return written(datetime.fromtimestamp(seconds, UTC))
     except (OverflowError, OSError) as error:
         raise ValueError(str(error)) from None
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailrubric.evidence.times import written
 from mailrubric.trials import support
 from mailrubric.trials.hours import parse
 from mailrubric.trials.support import Ticket
@@ -115,7 +116,7 @@ def test_the_order_of_tickets_means_nothing(pairs, chance):
     ],
 )
 def test_times_with_their_offset(text, when):
-    assert support.written(support.instant(text)) == when
+    assert written(support.instant(text)) == when
 
 
 @pytest.mark.parametrize(
