@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
+
+from mailrubric.reviews.values import Cell, read_date, read_rating
 
 Field = Literal["id", "written", "rating", "title", "text", "author", "person", "url", "language"]
 """What a review is made of. ``author``: an account, unique at its source; ``person``: a name as it is displayed."""
@@ -29,7 +31,9 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "comments 0 user comment last modified seconds",
         "date submitted", "submitted at", "submission date", "submitted", "date published", "published at",
         "published date", "publish date", "published on", "published", "review date", "date of review",
-        "review submitted date", "submitted on", "review datetime utc", "review datetime",
+        "review submitted date", "submitted on", "submitted date", "date posted", "posted date", "posted on",
+        "erstellt am", "date de publication", "fecha de publicacion", "data di pubblicazione",
+        "review datetime utc", "review datetime",
         "created at", "created date", "date created", "created", "written", "written on",
         "written at", "reviewed at", "posted at", "posted", "post date", "at", "updated at", "updated", "date",
         "date time", "datetime", "timestamp", "time", "datum", "fecha", "data",
@@ -38,7 +42,9 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "star rating", "review stars", "review rating", "attributes star rating", "attributes rating",
         "overall rating", "overall score", "rating overall", "stars", "star", "rating", "ratings", "score",
         "rating value", "comments 0 user comment star rating", "likelihood to recommend", "nps", "nps score",
-        "bewertung", "sterne", "calificacion", "puntuacion", "valutazione", "avaliacao",
+        "stars given", "rating given", "user rating", "customer rating",
+        "bewertung", "sterne", "sternebewertung", "gesamtbewertung",
+        "calificacion", "puntuacion", "valutazione", "avaliacao",
     ),
     "title": (
         "review title", "title", "headline", "review headline", "review heading", "heading", "subject", "summary",
@@ -49,6 +55,7 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "review full text", "text", "content", "body", "review", "reviews", "comment", "comments", "attributes body",
         "overall comments", "overall", "comments 0 user comment text", "message", "feedback", "verbatim",
         "description", "review description", "kommentar", "commentaire", "comentario", "commento", "rezension",
+        "bewertungstext", "avis", "opinion", "resena", "recensione",
     ),
     "author": (
         "review consumer user id", "consumer id", "consumer user id", "author id", "reviewer id", "user id",
@@ -58,7 +65,8 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
     "person": (
         "review username", "reviewer name", "reviewer full name", "author name", "reviewer", "author", "user name",
         "username", "user", "name", "full name", "consumer display name", "consumer name", "customer name",
-        "attributes user name", "display name", "reviewed by", "author title", "nutzer", "kunde", "autor", "auteur",
+        "attributes user name", "display name", "reviewed by", "author title", "nutzer", "kunde", "verfasser", "autor",
+        "auteur",
     ),
     "url": (
         "review link", "review url", "url", "link", "permalink", "attributes url", "review permalink", "source url",
@@ -92,6 +100,22 @@ _MORE_TEXT: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 """Columns whose answers follow each other as paragraphs of one text, in this order. Questions (``what …``) may go on:
 «What do you like best about Acme?»."""
+
+_RATINGS_IF_NUMBERS = ("note", "nota", "voto", "points", "punkte", "grade")
+"""Names of columns with ratings if there is nothing but ratings in them: an English «Note» is a text."""
+
+_ANOTHERS = frozenset(
+    (
+        "reply", "replied", "response", "responded", "answer", "answered", "owner", "company", "since", "until",
+        "joined", "member", "birth", "birthday", "expires", "expiry", "renewal", "purchase", "purchased", "order",
+        "ordered", "experience", "visit", "edited", "deleted", "antwort", "reponse", "respuesta", "risposta",
+        "question",
+    )
+)  # fmt: skip
+"""Words in the names of columns whose dates and texts are somebody else's, or another event's."""
+
+_SHOWN = 3
+"""Cells with something in them by which a column is known without its name."""
 
 _QUESTIONS = ("what ", "which ", "recommendations to others")
 
@@ -139,12 +163,14 @@ PLAIN = Export("plain", "a plain table", "", (), "")
 @dataclasses.dataclass(frozen=True, slots=True)
 class Columns:
     """``fields``: which column each field is, by its place; ``text``: the columns that make up the text, in order.
-    ``unused``: names of the columns that are none of these."""
+    ``by_values``: fields whose columns have names that nobody knows and were found by what stands in them. ``unused``:
+    names of the columns that are none of these."""
 
     header: tuple[str, ...]
     fields: Mapping[Field, int]
     text: tuple[int, ...]
     export: Export
+    by_values: tuple[Field, ...] = ()
 
     @property
     def named(self) -> dict[str, list[str]]:
@@ -184,9 +210,14 @@ def recognised(header: Sequence[str]) -> int:
     return len(found[0]) + len(found[1])
 
 
-def columns(header: Sequence[str], asked: Mapping[str, Sequence[str]] | None = None) -> Columns:
+def columns(
+    header: Sequence[str],
+    asked: Mapping[str, Sequence[str]] | None = None,
+    sample: Sequence[Sequence[Cell]] = (),
+) -> Columns:
     """What each column is. ``asked``: field → names of columns, over what is found; "text" may have several, and an
-    empty list leaves a field out.
+    empty list leaves a field out. ``sample``: some of the rows; where no name tells which column is the date, the
+    rating or the text, the only one with nothing but dates, ratings or sentences in them is.
 
     ``ColumnError`` when a column that is asked for is not there, and when neither text nor rating can be found.
     """
@@ -204,13 +235,62 @@ def columns(header: Sequence[str], asked: Mapping[str, Sequence[str]] | None = N
                 fields.pop(each, None)
             if places:
                 fields[_field(field)] = places[0]
+    by_values: list[Field] = []
+    for missing, fits in _FITTING.items():
+        if missing in fields or missing in (asked or {}) or (missing == "text" and text):
+            continue
+        free = [place for place in range(len(names)) if place not in {*fields.values(), *text}]
+        alike = [place for place in free if fits(names[place], [row[place] for row in sample])]
+        if len(alike) == 1:
+            by_values.append(missing)
+            if missing == "text":
+                text = (alike[0],)
+            else:
+                fields[missing] = alike[0]
     if not text and "rating" not in fields and "title" not in fields:
         raise ColumnError(
             f"no column with the text or the rating of reviews was found; the columns are {_listed(header)}; "
             "name the right one, such as --column text=Body"
         )
     export = next((each for each in EXPORTS if all(_has(names, mark) for mark in each.marks)), PLAIN)
-    return Columns(tuple(header), fields, text, export)
+    return Columns(tuple(header), fields, text, export, tuple(by_values))
+
+
+def _filled(cells: Iterable[Cell]) -> list[Cell]:
+    return [cell for cell in cells if cell is not None and not (isinstance(cell, str) and not cell.strip())]
+
+
+def _like_dates(name: str, cells: Sequence[Cell]) -> bool:
+    # Bare numbers may be years, versions or amounts.
+    filled = _filled(cells)
+    return (
+        len(filled) >= _SHOWN
+        and _ANOTHERS.isdisjoint(name.split())
+        and all(
+            not isinstance(cell, int | float)
+            and not (isinstance(cell, str) and cell.strip().isdecimal())
+            and read_date(cell) is not None
+            for cell in filled
+        )
+    )
+
+
+def _like_ratings(name: str, cells: Sequence[Cell]) -> bool:
+    filled = _filled(cells)
+    return (
+        len(filled) >= _SHOWN and name in _RATINGS_IF_NUMBERS and all(read_rating(cell) is not None for cell in filled)
+    )
+
+
+def _like_texts(name: str, cells: Sequence[Cell]) -> bool:
+    filled = _filled(cells)
+    sentences = [cell for cell in filled if isinstance(cell, str) and len(cell.split()) >= 5]
+    return len(filled) >= _SHOWN and _ANOTHERS.isdisjoint(name.split()) and len(sentences) * 2 > len(filled)
+
+
+_FITTING: Mapping[Field, Callable[[str, Sequence[Cell]], bool]] = {
+    "written": _like_dates, "rating": _like_ratings, "text": _like_texts,
+}  # fmt: skip
 
 
 def _field(name: str) -> Field:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import re
 import urllib.parse
 from collections import Counter
@@ -45,6 +46,10 @@ SKIPS: dict[str, str] = {
     "older": "an older version of a review that is in the file too",
 }
 """Reason of a skipped row → what it means, for people."""
+
+_SAMPLE = 200  # rows by which a column is known whose name is not
+_SAMPLE_CELL = 300  # characters of a cell that are looked at for it
+_CALLED: Mapping[Field, str] = {"written": "date", "rating": "rating", "text": "text"}
 
 _ROWS_NAMED = 1_000  # rows of each reason whose numbers are kept
 
@@ -192,7 +197,12 @@ def inspect(
     Raises ``Unreadable`` for a file that can't be read and ``ColumnError`` when its columns are not those of reviews.
     """
     table = open_table(path, encoding=encoding, wanted=[name for names in (asked or {}).values() for name in names])
-    found_columns = columns(table.header, asked)
+    sample = [
+        [cell[:_SAMPLE_CELL] if isinstance(cell, str) else cell for cell in entry[1]]
+        for entry in itertools.islice(table.rows(), _SAMPLE)
+        if not isinstance(entry, Problem)
+    ]
+    found_columns = columns(table.header, asked, sample)
     fields, header, export = found_columns.fields, found_columns.header, found_columns.export
     ratings = RatingColumn(header[fields["rating"]] if "rating" in fields else "", scale)
     dates = DateColumn(header[fields["written"]] if "written" in fields else "", date_order)
@@ -226,7 +236,11 @@ def inspect(
             if key in ids:
                 shared_ids.add(key)
             ids.add(key)
-    notes = []
+    notes = [
+        f"{found_columns.named[field][0]} is taken for the {_CALLED[field]} because of what stands in it; "
+        f"--column {field}= leaves it out"
+        for field in found_columns.by_values
+    ]
     numeric &= with_content
     if numeric:
         # How many liked a review, perhaps.

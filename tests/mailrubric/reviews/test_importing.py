@@ -387,6 +387,62 @@ def test_a_file_without_reviews_says_which_columns_it_has(tmp_path: Path) -> Non
         inspect(path)
 
 
+_TEXTS = ["The mail arrives within seconds.", "Nobody ever answered my tickets.", "It is good for its price."]
+
+
+def test_columns_of_unknown_names_are_known_by_what_stands_in_them(tmp_path: Path) -> None:
+    days = ["2026-01-02", "2026-02-03", "2026-03-04"]
+    rows = [["When it was", "Stars given", "What they wrote"], *zip(days, [5, 1, 3], _TEXTS, strict=True)]
+    for path in (write_csv(tmp_path / "x.csv", rows), write_workbook(tmp_path / "x.xlsx", rows)):
+        found, file = read(path, source="ours")
+        assert [(each.written, each.rating, each.text) for each in found] == list(
+            zip(days, [5, 1, 3], _TEXTS, strict=True)
+        )
+        assert file.found.notes == (
+            "When it was is taken for the date because of what stands in it; --column written= leaves it out",
+            "What they wrote is taken for the text because of what stands in it; --column text= leaves it out",
+        )
+    found, file = read(tmp_path / "x.csv", source="ours", asked={"written": []})
+    assert {each.written for each in found} == {""}
+    assert "When it was" in file.columns.unused
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("Reply sent", ["2026-01-02", "2026-02-03", "2026-03-04"]),
+        ("Founded", ["2019", "2020", "2021"]),
+        ("When", ["2026-01-02", "soon", "2026-03-04"]),
+        ("When", ["2026-01-02", "", "2026-03-04"]),
+    ],
+)
+def test_what_may_be_something_else_is_not_taken_for_the_date(tmp_path: Path, name: str, cells: list[str]) -> None:
+    path = write_csv(tmp_path / "x.csv", [["Text", name], *zip(_TEXTS, cells, strict=True)])
+    assert inspect(path).columns.unused == (name,)
+
+
+def test_of_two_unknown_columns_with_dates_neither_is_taken(tmp_path: Path) -> None:
+    rows = [["Text", "One", "Two"], *([text, "2026-01-02", "2026-02-03"] for text in _TEXTS)]
+    assert inspect(write_csv(tmp_path / "x.csv", rows)).columns.unused == ("One", "Two")
+
+
+def test_a_note_is_a_rating_in_french_and_a_text_in_english(tmp_path: Path) -> None:
+    head = ["Date de publication", "Note", "Avis", "Auteur"]
+    rows = [head, *(["13/03/2026", note, text, ""] for note, text in zip(["4", "5", "4,5"], _TEXTS, strict=True))]
+    found, _ = read(write_csv(tmp_path / "fr.csv", rows, delimiter=";", encoding="utf-16"), source="ours")
+    assert [(each.written, each.rating) for each in found] == [("2026-03-13", stars) for stars in (4, 5, 4.5)]
+    rows = [["Stars", "Note"], *([4, text] for text in _TEXTS)]
+    found, _ = read(write_csv(tmp_path / "en.csv", rows), source="ours")
+    assert [(each.rating, each.text) for each in found] == [(4, text) for text in _TEXTS]
+
+
+def test_a_german_export(tmp_path: Path) -> None:
+    head = ["Erstellt am", "Sternebewertung", "Bewertungstext", "Verfasser"]
+    rows = [head, ["01.03.2026", "4,5", "Läuft.", "Max"]]
+    (review,), _ = read(write_csv(tmp_path / "de.csv", rows, delimiter=";", encoding="cp1252"), source="ours")
+    assert (review.written, review.rating, review.text) == ("2026-03-01", 4.5, "Läuft.")
+
+
 def test_replies_and_other_peoples_dates_are_not_taken_for_the_review() -> None:
     found = columns(["Reply text", "Reply date", "Company reply", "Review count", "Helpful votes", "Review text"])
     assert found.named == {"text": ["Review text"]}
