@@ -88,20 +88,29 @@ def uci(folder: Path, name: str) -> Set:
     return Set(f"uci_{name}", texts, array, _hard(array), np.arange(len(array)), classes=(0, 2))
 
 
-def rows(second: int | None = None) -> list[dict[str, Any]]:
-    """The texts written for this project, by two hands: those of ``training.jsonl`` with their topics, then the first
-    ``second`` (default: all) of ``training-2.jsonl``, which has none and is cut into five blocks instead."""
-    first = [json.loads(line) for line in (HERE / "training.jsonl").read_text("utf-8").splitlines()]
-    other = [json.loads(line) for line in (HERE / "training-2.jsonl").read_text("utf-8").splitlines()][:second]
-    seen = {row["text"].lower() for row in first}
-    for place, row in enumerate(other):
-        row["topic"] = f"block {place * BLOCKS // len(other) + 1}"
-    return [*first, *(row for row in other if row["text"].lower() not in seen)]
+def sizes() -> dict[str, int]:
+    """How many texts each further file has now: they grow, and a measurement is of those that were trained on."""
+    return {path.name: len(path.read_text("utf-8").splitlines()) for path in sorted(HERE.glob("training-*.jsonl"))}
 
 
-def written(second: int | None = None) -> tuple[Set, list[dict[str, str]], list[str]]:
-    """The texts written for this project, the labelled aspects of each and the topic of each."""
-    found = rows(second)
+def rows(of: dict[str, int] | None = None) -> list[dict[str, Any]]:
+    """The texts written for this project: those of ``training.jsonl`` with their topics, then the first ``of`` (all by
+    default) of each further file, which has no topics and is cut into five blocks instead. No text comes twice."""
+    found = [json.loads(line) for line in (HERE / "training.jsonl").read_text("utf-8").splitlines()]
+    seen = {row["text"].lower() for row in found}
+    for name, size in (sizes() if of is None else of).items():
+        lines = (HERE / name).read_text("utf-8").splitlines()[:size]
+        for place, line in enumerate(lines):
+            row = json.loads(line)
+            if row["text"].lower() not in seen:
+                seen.add(row["text"].lower())
+                found.append({**row, "topic": f"block {place * BLOCKS // len(lines) + 1}"})
+    return found
+
+
+def written(of: dict[str, int] | None = None) -> tuple[Set, list[dict[str, str]], list[str]]:
+    """The texts written for this project (see :func:`rows`), the labelled aspects of each and the topic of each."""
+    found = rows(of)
     labels = np.array([LABELS.index(row["label"]) for row in found], dtype=np.int64)
     topics = [row["topic"] for row in found]
     names = sorted(set(topics))

@@ -126,7 +126,7 @@ def held_out() -> dict[str, Any]:
 def mail_part() -> list[str]:
     """Everything that is measured on the mail texts alone, as lines of the card. Needs no folder."""
     record = held_out()
-    mail, spoken, _ = written(record["second"])
+    mail, spoken, _ = written(record["further"])
     scores = np.array(record["scores"])
     matrix = confusion(mail.labels, scores.argmax(axis=1))
     lines = ["### Confusion on the mail texts (topics held out)", "", *_matrix(matrix), ""]
@@ -192,7 +192,7 @@ def main() -> None:
     record = held_out()
     model = sentiment.model()
     train, test = parts(options.data)
-    mail, _, topics = written(record["second"])
+    mail, _, topics = written(record["further"])
     header = ["| set | classifier | texts | accuracy (95 %) | macro-F1 (95 %) |", "|---|---|---:|---:|---:|"]
     table, left = [*header], ["| set | accuracy, all sets | accuracy, set left out | VADER |", "|---|---:|---:|---:|"]
     for each in [*test, mail]:
@@ -297,19 +297,14 @@ least 0.5 is positive, of at most -0.5 negative; between 0.3 and 0.7 a sentence 
 neutral class: there the likelier of the two others counts, and for the baselines the sign. Every public set has an
 intercept of its own in training that is thrown away, so that its share of positives is not learned.
 
-The mail texts in `bench/sentiment/training.jsonl` and `training-2.jsonl` are **not real reviews**. They were written
-for
-this project, one by one and by two hands, in the manner of reviews, forum posts, app-store comments and plain
-statements; many are hard on purpose, praising or blaming without a word of praise or blame. A text that balances both
-is
-labelled neutral. Figures on them come from {folds} folds of whole topics ({topics} topics of the first file, five
-blocks
-of the second): each text is judged by a classifier that has seen no text of its topic. The lexicon and the patterns
-were
+The mail texts in `bench/sentiment/training*.jsonl` are **not real reviews**. They were written for this project, one
+by one and by several hands, in the manner of reviews, forum posts, app-store comments and plain statements; many are
+hard on purpose, praising or blaming without a word of praise or blame. A text that balances both is labelled neutral.
+Figures on them come from {folds} folds of whole topics ({topics} topics of the first file, five blocks of each further
+one): each text is judged by a classifier that has seen no text of its topic. The lexicon and the patterns were
 completed while looking at errors on texts of the first file, and on some of the second, so these figures are on the
-kind
-side. The blind set was written apart from all this and is read once, for the figure below; it is not made of real
-reviews either.
+kind side. The blind set was written before and apart from all this. It is read only to write this page, nothing was
+chosen by it, and it is not made of real reviews either.
 
 ## Accuracy
 

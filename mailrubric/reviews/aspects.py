@@ -59,7 +59,8 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"self-explanatory|beginner\w*|non-technical|drag[- ]and[- ]drop|a breeze|painless)\b",
         r"\b(?:interface|ui|ux|gui|dashboard|layout|navigation|navigate|menus?|redesign|screens?|onboarding|wizard|"
         r"learn(?:ed|ing)? (?:it|how|to use)|figure (?:it )?out|figuring|clicks?|buttons? (?:are|is) hidden|buried|"
-        r"set[- ]?up (?:is|was|took|took|takes|process|in|within|wizard)|setup|to set up|set (?:it|everything|this|up) up|"
+        r"set[- ]?up (?:is|was|took|took|takes|process|in|within|wizard)|setup|to set up|set (?:it|"
+        r"everything|this|up) up|"
         r"up and running|"
         r"documentation|docs|tutorials?|knowledge base|guides?)\b",
         r"\b(?:migrat(?:e|ed|ing|ion)\b(?! guide)|moved (?:the|our|my) (?:whole )?(?:office|team|family|"

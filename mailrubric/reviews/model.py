@@ -3,4 +3,4 @@
 from typing import Final
 
 VERSION: Final = "1"
-SHA256: Final = "4ddeb2bb3d37ce8ec69964bb89f46c67831edf5fd38eeed6fab3d58b346f73dd"
+SHA256: Final = "83b10f0094d0e374c2e75e16d86e057a2c2e434cb3390bd11cdb0c03f0c9da8f"
