@@ -47,6 +47,7 @@ def test_every_text_is_labelled_once_and_names_no_aspect_of_its_own() -> None:
     assert {name for fold in train.FOLDS for name in fold} == {row["topic"] for row in rows}
 
 
+@pytest.mark.slow
 def test_training_on_a_few_texts_gives_the_same_file_twice_and_what_was_learned(tmp_path: Path) -> None:
     mail, _, _ = data.written({})
     few = mail.take(np.arange(0, len(mail.texts), 4))

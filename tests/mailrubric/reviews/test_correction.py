@@ -83,6 +83,7 @@ def test_a_higher_level_is_a_wider_interval() -> None:
     assert lower < low < high < higher
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", [(0.6, 0.2, 0.2), (0.95, 0.03, 0.02), (0.1, 0.3, 0.6)])
 @pytest.mark.parametrize("n", [30, 300])
 def test_the_interval_covers_as_often_as_it_says(truth: tuple[float, float, float], n: int) -> None:
