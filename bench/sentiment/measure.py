@@ -306,6 +306,11 @@ completed while looking at errors on texts of the first file, and on some of the
 kind side. The blind set was written before and apart from all this. It is read only to write this page, nothing was
 chosen by it, and it is not made of real reviews either.
 
+The strength of the regularisation and how much each set and block counts were chosen by looking at the held-out parts
+of the public sets and at two folds of the mail texts, so those figures are somewhat kind too; the blind set's is not.
+It was computed twice, before and after the last files of training texts were added, with 0.814 the first time. Of its
+420 texts 17 resemble a training text (half of the words in common); without them the figure is the same.
+
 ## Accuracy
 
 The shipped weights, on texts they were not trained on (mail texts: the same training without the text's topic).
