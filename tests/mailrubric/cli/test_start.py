@@ -14,7 +14,19 @@ import pytest
 pytestmark = pytest.mark.slow
 
 COMMANDS = ["validate", "probe", "score", "explain", "export", "metrics", "lab", "serve"]
-HEAVY = {"pydantic", "sqlalchemy", "numpy", "pandas", "rich", "streamlit", "yaml", "plotly", "xlsxwriter", "httpx"}
+HEAVY = {
+    "pydantic",
+    "sqlalchemy",
+    "numpy",
+    "scipy",
+    "pandas",
+    "rich",
+    "streamlit",
+    "yaml",
+    "plotly",
+    "xlsxwriter",
+    "httpx",
+}
 
 
 def modules_after(*words: str, cwd: Path) -> tuple[int, set[str], str]:
