@@ -30,21 +30,25 @@ def summary(
     catalogue = read_catalogue(opened)
     choose(catalogue, (vendor,))
     time = parse_as_of(as_of)
-    stored = []
-    if not nothing_stored(opened):
-        with store_of(opened) as store:
-            stored = store.reviews()
-    if not any(review.vendor == vendor for review in stored):
-        raise Failure(
-            f"no review of {vendor} is stored; read some in with mailrubric reviews import FILE --vendor {vendor}", 3
-        )
-    from mailrubric.reviews.summary import quotations, summarise, to_json
+    missing = Failure(
+        f"no review of {vendor} is stored; read some in with mailrubric reviews import FILE --vendor {vendor}", 3
+    )
+    if nothing_stored(opened):
+        raise missing
+    with store_of(opened) as store:
+        stored = store.reviews()
+        if not any(review.vendor == vendor for review in stored):
+            raise missing
+        from mailrubric.reviews.reading import keeping
+        from mailrubric.reviews.summary import quotations, summarise, to_json
 
-    found = summarise(stored, time)[vendor]
-    if json:
-        print_json(to_json(found))
-        return
-    _show(catalogue.vendors[vendor].name, found, quotations(found))
+        reader = keeping(store)
+        found = summarise(stored, time, reader)[vendor]
+        if json:
+            print_json(to_json(found, reader))
+            return
+        quoted = quotations(found, reader)
+    _show(catalogue.vendors[vendor].name, found, quoted)
 
 
 def _show(name: str, found: VendorSummary, quoted: tuple[Quotation, ...]) -> None:

@@ -15,6 +15,7 @@ from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import link, plain
 from mailrubric.evidence.store import Store
 from mailrubric.reviews.metrics import ASPECTS, FEWEST_MENTIONS
+from mailrubric.reviews.reading import keeping
 from mailrubric.reviews.summary import Figure, Quotation, VendorSummary, quotations, summarise
 
 _QUARTERS = 20
@@ -56,14 +57,14 @@ def _summaries(
     _store: Store, store: str, evidence: tuple[int, int], as_of: datetime.datetime
 ) -> dict[str, VendorSummary]:
     # Of all vendors, those of other kinds too: what is usual is learnt from all.
-    return summarise(_store.reviews(), as_of)
+    return summarise(_store.reviews(), as_of, keeping(_store))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _quoted(
-    _summary: VendorSummary, vendor: str, store: str, evidence: tuple[int, int], as_of: str
+    _store: Store, _summary: VendorSummary, vendor: str, store: str, evidence: tuple[int, int], as_of: str
 ) -> tuple[Quotation, ...]:
-    return quotations(_summary)
+    return quotations(_summary, keeping(_store))
 
 
 def _number(figure: Figure, value: float | None) -> str:
@@ -139,7 +140,9 @@ def _aspects(summary: VendorSummary) -> None:
 
 def _quotations(current: View, summary: VendorSummary) -> None:
     st.subheader("In their words")
-    quoted = _quoted(summary, summary.vendor, current.store.name, current.store.revision(), summary.as_of)
+    quoted = _quoted(
+        current.store, summary, summary.vendor, current.store.name, current.store.revision(), summary.as_of
+    )
     if not quoted:
         st.markdown("No sentence is clear and short enough to be quoted.")
         return

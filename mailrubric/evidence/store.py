@@ -1,8 +1,9 @@
 """The store: append-only evidence in SQLite or PostgreSQL.
 
 Reports, other observations and reviews are added and never changed; triggers in the database refuse UPDATE and DELETE,
-whoever asks. One report is one transaction, so a process killed in the middle loses at most the reports in flight.
-SQLite runs in WAL mode: the command line may write while the dashboard reads.
+whoever asks. The same holds for what the classifier said of a text, which is kept to spare time and is no evidence.
+One report is one transaction, so a process killed in the middle loses at most the reports in flight. SQLite runs in WAL
+mode: the command line may write while the dashboard reads.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ import sqlite3
 import ssl
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, Connection, Engine, Row
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -36,9 +39,9 @@ from mailrubric.evidence.times import moment
 from mailrubric.reviews.review import Review
 from probes.model import Cause, Endpoint, Measurement, Report
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the tables. A store with a newer one is refused; to an older one is added what it lacks (2: runs,
-3: reviews)."""
+3: reviews, 4: classified texts)."""
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another one to finish."""
@@ -168,13 +171,25 @@ _reviews = sa.Table(
     sqlite_autoincrement=True,
 )
 
+_classified = sa.Table(
+    "classified_texts",
+    _metadata,
+    sa.Column("sha256", sa.LargeBinary, primary_key=True),  # of the text
+    sa.Column("classifier", sa.Text, primary_key=True),  # which one: rows of older ones may stay
+    sa.Column("answer", sa.Text, nullable=False),  # JSON
+    sqlite_with_rowid=False,  # the key is most of the row
+)
+
 _EVIDENCE = (_reports, _measurements, _observations)
-_APPEND_ONLY = (*_EVIDENCE, _runs, _reviews)
-_ADDED_IN = {2: (_runs,), 3: (_reviews,)}
+_APPEND_ONLY = (*_EVIDENCE, _runs, _reviews, _classified)
+_ADDED_IN = {2: (_runs,), 3: (_reviews,), 4: (_classified,)}
 """Version → the tables that came with it; all others are of the first."""
 
 _REVIEWS_AT_ONCE = 500
 """Reviews that are looked up in one query, well under the number of variables that either database takes."""
+
+_TEXTS_AT_ONCE = 1_000
+"""Classified texts that are looked up in one query, or added by one statement."""
 
 _ADDING_REVIEWS_LOCK = 7_245_015
 """PostgreSQL advisory lock held while reviews are added, lest two imports of one file both find it new."""
@@ -521,6 +536,21 @@ class Store:
                 added += len(rows)
         return added
 
+    def add_classified(self, classifier: str, answers: Mapping[bytes, str]) -> None:
+        """Keep what a classifier said of texts (SHA-256 of each → JSON) in one transaction; of a text that it was kept
+        of already the first answer stays."""
+        # In one order for all, lest two writers wait for each other.
+        rows = [{"sha256": key, "classifier": classifier, "answer": _clean(answers[key])} for key in sorted(answers)]
+        if not rows:
+            return
+        with self._writing() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execute(sqlite_insert(_classified).on_conflict_do_nothing(), rows)
+                return
+            for start in range(0, len(rows), _TEXTS_AT_ONCE):  # pg8000 would send row by row
+                some = rows[start : start + _TEXTS_AT_ONCE]
+                connection.execute(postgresql_insert(_classified).values(some).on_conflict_do_nothing())
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def observations(self, vendors: Iterable[str] | None = None, as_of: datetime | None = None) -> list[Observation]:
@@ -621,6 +651,18 @@ class Store:
         with self._reading() as connection:
             found = [_review(row) for row in connection.execute(query)]
         return sorted(found, key=lambda review: (review.vendor, review.source, review.written, review.id))
+
+    def classified(self, classifier: str, keys: Sequence[bytes]) -> dict[bytes, str]:
+        """What this classifier said of texts: SHA-256 → JSON, of those of ``keys`` that it is kept of."""
+        found: dict[bytes, str] = {}
+        with self._reading() as connection:
+            for start in range(0, len(keys), _TEXTS_AT_ONCE):
+                some = list(keys[start : start + _TEXTS_AT_ONCE])
+                query = sa.select(_classified.c.sha256, _classified.c.answer).where(
+                    _classified.c.classifier == classifier, _classified.c.sha256.in_(some)
+                )
+                found.update((bytes(row.sha256), row.answer) for row in connection.execute(query))
+        return found
 
     def counts(self) -> dict[str, int]:
         """How much is stored: reports, measurements, observations of other kinds, vendors with a report."""
@@ -768,13 +810,16 @@ def _newest_runs(names: list[str] | None, until: float) -> sa.Select[Any]:
     )
 
 
+_REVIEW_FIELDS = tuple(field.name for field in dataclasses.fields(Review))
+
+
 def _newest_reviews(like: Sequence[Review] | None = None) -> sa.Select[Any]:
     """The newest row of each review; ``like``: of reviews with the vendors, sources and ids of these."""
     newest = sa.select(sa.func.max(_reviews.c.number)).group_by(_reviews.c.vendor, _reviews.c.source, _reviews.c.id)
     if like is not None:
         for name in ("vendor", "source", "id"):  # all three, so that the index is used
             newest = newest.where(_reviews.c[name].in_(sorted({getattr(each, name) for each in like})))
-    return sa.select(_reviews).where(_reviews.c.number.in_(newest))
+    return sa.select(*(_reviews.c[name] for name in _REVIEW_FIELDS)).where(_reviews.c.number.in_(newest))
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -866,11 +911,8 @@ def _other(row: Row[Any]) -> Observation:
     )
 
 
-_REVIEW_FIELDS = tuple(field.name for field in dataclasses.fields(Review))
-
-
 def _review(row: Row[Any]) -> Review:
-    return Review(**{name: getattr(row, name) for name in _REVIEW_FIELDS})
+    return Review(*tuple(row))  # the columns of _newest_reviews
 
 
 def _storable_review(review: Review) -> Review:

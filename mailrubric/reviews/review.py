@@ -15,7 +15,8 @@ class Review:
     source (``2026-11-22`` or ``2026-11-22T10:00:00Z``), or "" when it gives none. ``rating``: stars from 1 to 5
     whatever the source's scale was, or None where people only write. ``text``: as written, capped, never escaped;
     likes and dislikes of sources that ask for both follow each other as paragraphs. ``author``: a hash that tells two
-    authors of one source apart and names nobody, or "". ``url``: http or https, or "". ``language``: a BCP 47 tag, or "".
+    authors of one source apart and names nobody, or "". ``url``: http or https, or "". ``language``: a BCP 47 tag, or
+    "".
     """
 
     vendor: str

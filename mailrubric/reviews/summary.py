@@ -11,7 +11,6 @@ and about how vendors differ. So one import can move the figures of all, a littl
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import re
 from collections import Counter
@@ -25,12 +24,12 @@ from mailrubric.evidence.select import newest
 from mailrubric.evidence.times import moment
 from mailrubric.intervals import NORMAL_QUANTILE, student_t
 from mailrubric.reviews import correction, ratings
-from mailrubric.reviews.aspects import aspects as aspects_of
 from mailrubric.reviews.duplicates import REASONS, duplicates
 from mailrubric.reviews.metrics import ASPECTS, FEWEST_MENTIONS, FEWEST_RATINGS, FEWEST_TEXTS, PREFIX
 from mailrubric.reviews.ratings import Burst, Pool, Sample
+from mailrubric.reviews.reading import Reader, keeping, read
 from mailrubric.reviews.review import Review
-from mailrubric.reviews.sentiment import LABELS, Matrix, Sentiment, classify, model
+from mailrubric.reviews.sentiment import LABELS, Matrix, Sentiment, model
 
 if TYPE_CHECKING:
     from mailrubric.evidence.store import Store
@@ -44,7 +43,6 @@ SMALL = 5.0
 """Texts a vendor must have at a source for the source's level to be learnt from them."""
 
 _DAY = 86_400.0
-_MOST_KEPT = 200_000
 
 
 # --- the record -------------------------------------------------------------------------------------------------------
@@ -174,24 +172,6 @@ class Quotation:
 
 # --- reading texts ----------------------------------------------------------------------------------------------------
 
-_read: dict[bytes, tuple[Sentiment, Mapping[str, str]]] = {}
-
-
-def read(texts: Sequence[str]) -> list[tuple[Sentiment, Mapping[str, str]]]:
-    """(sentiment, aspects) of each text. Kept in memory, so that what was read once is not read again."""
-    keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
-    known = {key: answer for key in keys if (answer := _read.get(key)) is not None}
-    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-    new = list(missing.values())
-    answers = {
-        key: (sentiment, about) for key, sentiment, about in zip(missing, classify(new), aspects_of(new), strict=True)
-    }
-    if len(_read) + len(answers) > _MOST_KEPT:
-        _read.clear()
-    _read.update(answers)
-    known |= answers
-    return [known[key] for key in keys]
-
 
 def text_of(review: Review) -> str:
     """What is read of a review: its title and its text."""
@@ -232,8 +212,12 @@ class _Draft:
     samples: list[Sample] = dataclasses.field(default_factory=list)
 
 
-def _draft(vendor: str, reviews: Iterable[Review], as_of: datetime) -> _Draft:
-    one_each = {(review.source, review.id): review for review in sorted(reviews, key=_last_version)}
+def _draft(vendor: str, reviews: Iterable[Review], as_of: datetime, reader: Reader) -> _Draft:
+    one_each: dict[tuple[str, str], Review] = {}
+    for review in reviews:
+        other = one_each.setdefault((review.source, review.id), review)
+        if other is not review and _last_version(other) < _last_version(review):
+            one_each[review.source, review.id] = review
     everything = [one_each[key] for key in sorted(one_each)]
     present = [review for review in everything if (moment(review.written) or as_of) <= as_of]
     repeated = duplicates(present)
@@ -254,7 +238,7 @@ def _draft(vendor: str, reviews: Iterable[Review], as_of: datetime) -> _Draft:
         for place, share in zip(places, found.tolist(), strict=True):
             shares[place] = share
     readable = [place for place, review in enumerate(kept) if text_of(review) and _english(review)]
-    understood = dict(zip(readable, read([text_of(kept[place]) for place in readable]), strict=True))
+    understood = dict(zip(readable, reader([text_of(kept[place]) for place in readable]), strict=True))
     for place, review in enumerate(kept):
         sentiment, about = understood.get(place, (None, {}))
         made.counted.append(Counted(review, whens[place][0], fresh[place], shares[place], sentiment, about))
@@ -320,17 +304,18 @@ def _is_undated(each: Counted) -> bool:
 # --- all vendors ------------------------------------------------------------------------------------------------------
 
 
-def summarise(reviews: Sequence[Review], as_of: datetime) -> dict[str, VendorSummary]:
+def summarise(reviews: Sequence[Review], as_of: datetime, reader: Reader = read) -> dict[str, VendorSummary]:
     """Vendor → summary of these reviews at ``as_of`` (UTC when it has no zone), for every vendor with a review.
 
     ``reviews`` must be those of *all* vendors: the level of each source and how vendors differ are learnt from all of
     them. Their order changes nothing, nor does a review that repeats another one, but for its being counted as such.
+    ``reader``: what classifies the texts; ``keeping(store)`` spares those that were classified before.
     """
     as_of = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
     by_vendor: dict[str, list[Review]] = {}
     for review in reviews:
         by_vendor.setdefault(review.vendor, []).append(review)
-    drafts = [_draft(vendor, by_vendor[vendor], as_of) for vendor in sorted(by_vendor)]
+    drafts = [_draft(vendor, by_vendor[vendor], as_of, reader) for vendor in sorted(by_vendor)]
     samples = [each for draft in drafts for each in draft.samples]
     stars = ratings.pool(samples) if samples else None
     tone = _tone(drafts)
@@ -616,9 +601,8 @@ def _rounded(value: float | None, digits: int) -> float | None:
 def refresh(store: Store, as_of: datetime) -> int:
     """Sum up all reviews in the store anew and store the observations that changed, of whichever vendor; returns how
     many. To be called after reviews were added."""
-    made = [
-        observation for summary in summarise(store.reviews(), as_of).values() for observation in observations(summary)
-    ]
+    summaries = summarise(store.reviews(), as_of, keeping(store))
+    made = [observation for summary in summaries.values() for observation in observations(summary)]
     vendors = sorted({observation.vendor for observation in made})
     known = {
         key: evidence[0].current
@@ -636,7 +620,7 @@ _SHORTEST, _LONGEST = 25, 280
 _LOOKED_AT = 25
 
 
-def quotations(summary: VendorSummary) -> tuple[Quotation, ...]:
+def quotations(summary: VendorSummary, reader: Reader = read) -> tuple[Quotation, ...]:
     """One sentence for each aspect and label (positive, negative), and for the whole, chosen by rule.
 
     Of the newest 25 reviews of that aspect and label, the sentences of 25 to 280 characters that say it clearly (the
@@ -655,7 +639,7 @@ def quotations(summary: VendorSummary) -> tuple[Quotation, ...]:
         for each in some[:_LOOKED_AT]:
             for place, sentence in enumerate(_sentences(each.review)):
                 sentences.setdefault(sentence, []).append((each, place))
-    meant = dict(zip(sentences, read(list(sentences)), strict=True))
+    meant = dict(zip(sentences, reader(list(sentences)), strict=True))
     found, used = [], set()
     for topic in [(aspect, label) for aspect in ("", *ASPECTS) for label in ("positive", "negative")]:
         aspect, label = topic
@@ -698,7 +682,7 @@ def _sentences(review: Review) -> list[str]:
 # --- for programs -----------------------------------------------------------------------------------------------------
 
 
-def to_json(summary: VendorSummary) -> dict[str, Any]:
+def to_json(summary: VendorSummary, reader: Reader = read) -> dict[str, Any]:
     """The summary without single reviews but for quotations, ready for JSON."""
     return {
         "vendor": summary.vendor,
@@ -714,7 +698,7 @@ def to_json(summary: VendorSummary) -> dict[str, Any]:
         "trend": [dataclasses.asdict(each) for each in summary.trend],
         "discounted": [dataclasses.asdict(each) for each in summary.discounts],
         "bursts": [dataclasses.asdict(each) for each in summary.bursts],
-        "quotations": [dataclasses.asdict(each) for each in quotations(summary)],
+        "quotations": [dataclasses.asdict(each) for each in quotations(summary, reader)],
     }
 
 

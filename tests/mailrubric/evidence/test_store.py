@@ -409,10 +409,45 @@ def test_two_imports_of_the_same_reviews_at_once_add_them_once(url: str, store: 
         assert connection.exec_driver_sql("SELECT count(*) FROM reviews").scalar() == 600
 
 
+# --- classified texts -------------------------------------------------------------------------------------------------
+
+
+def test_what_a_classifier_said_of_a_text_is_kept_for_each_classifier(url: str, store: Store) -> None:
+    keys = [bytes([number % 256, number // 256]) * 16 for number in range(2_500)]  # more than go into one statement
+    answers = {key: f'["neutral",{number}]' for number, key in enumerate(keys)}
+    before = store.revision(), store.counts()
+    store.add_classified("1-abc", answers)
+    assert store.classified("1-abc", [*keys, b"x" * 32]) == answers
+    assert store.classified("1-abc", keys[7:9]) == {key: answers[key] for key in keys[7:9]}
+    assert store.classified("2-abc", keys) == {}
+    store.add_classified("2-abc", {keys[0]: "[]"})
+    assert store.classified("2-abc", keys) == {keys[0]: "[]"}
+    # The first answer stays, and what is new beside it is taken.
+    store.add_classified("1-abc", {keys[0]: "[]", b"x" * 32: "[]"})
+    assert store.classified("1-abc", [keys[0], b"x" * 32]) == {keys[0]: answers[keys[0]], b"x" * 32: "[]"}
+    # It is no evidence: nobody who waits for some is woken.
+    assert (store.revision(), store.counts()) == before
+    for statement in ("DELETE FROM classified_texts", "UPDATE classified_texts SET answer = '[]'"):
+        with store._engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
+            connection.exec_driver_sql(statement)
+
+
+def test_several_may_keep_the_same_texts_at_once(url: str, store: Store) -> None:
+    answers = {bytes([number % 256, number // 256]) * 16: "[]" for number in range(3_000)}
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(4) as pool:
+        stores = [stack.enter_context(Store(url)) for _ in range(4)]
+        orders = [answers, dict(reversed(answers.items())), answers, dict(reversed(answers.items()))]
+        list(pool.map(lambda one, some: one.add_classified("1-abc", some), stores, orders))
+    assert store.classified("1-abc", list(answers)) == answers
+
+
 # --- older stores -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("version", "tables"), [(1, ["runs", "reviews"]), (2, ["reviews"])])
+@pytest.mark.parametrize(
+    ("version", "tables"),
+    [(1, ["runs", "reviews", "classified_texts"]), (2, ["reviews", "classified_texts"]), (3, ["classified_texts"])],
+)
 def test_an_older_store_gets_what_it_lacks_and_keeps_what_it_has(url: str, version: int, tables: list[str]) -> None:
     with Store(url) as store:
         store.add_report("acme", report("2026-11-05T10:00:00Z", value()))
@@ -425,12 +460,14 @@ def test_an_older_store_gets_what_it_lacks_and_keeps_what_it_has(url: str, versi
             assert store.counts()["reports"] == 1
             store.add_run(run("2026-11-22T10:00:00.000Z"))
             assert store.add_reviews([review()]) == new
-            for table in ("runs", "reviews"):
+            store.add_classified("1-abc", {b"k" * 32: "[]"})
+            for table in ("runs", "reviews", "classified_texts"):
                 with store._engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
                     connection.exec_driver_sql(f"DELETE FROM {table}")
     with Store(url) as store:
         assert len(store.runs()) == 2
         assert store.reviews() == [review()]
+        assert store.classified("1-abc", [b"k" * 32]) == {b"k" * 32: "[]"}
 
 
 def test_a_table_of_somebody_else_is_not_taken_over(url: str) -> None:
@@ -438,6 +475,7 @@ def test_a_table_of_somebody_else_is_not_taken_over(url: str) -> None:
         Store(url) as store,
         store._engine.begin() as connection,
     ):  # a version that had no reviews, in a shared database
+        connection.exec_driver_sql("DROP TABLE classified_texts")
         connection.exec_driver_sql("DROP TABLE reviews")
         connection.exec_driver_sql("CREATE TABLE reviews (stars integer)")
         connection.exec_driver_sql("INSERT INTO reviews VALUES (5)")
