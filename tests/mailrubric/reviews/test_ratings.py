@@ -30,6 +30,7 @@ from mailrubric.reviews.ratings import (
 
 STARS = st.integers(1, 5).map(float)
 MANY = st.lists(STARS, min_size=1, max_size=40)
+unhurried = settings(deadline=None)  # the first interval of a process loads SciPy
 
 
 def plain(vendor: str, stars: list[float], source: str = "g2") -> Sample:
@@ -82,6 +83,7 @@ def test_a_burst_is_worth_no_more_opinions_than_it_counts() -> None:
 # --- one vendor, the others held fixed --------------------------------------------------------------------------------
 
 
+@unhurried
 @given(MANY, st.floats(1, 5), st.floats(0.1, 50))
 def test_a_review_more_at_the_mean_moves_nothing(stars: list[float], prior: float, m: float) -> None:
     before = shrunk(float(np.mean(stars)), len(stars), prior, m)
@@ -89,6 +91,7 @@ def test_a_review_more_at_the_mean_moves_nothing(stars: list[float], prior: floa
     assert after == pytest.approx(before, abs=1e-9)
 
 
+@unhurried
 @given(MANY, st.integers(0, 39), STARS)
 def test_a_better_review_never_lowers_the_value(stars: list[float], place: int, better: float) -> None:
     learnt = pool([*FIELD, plain("e", stars)])
@@ -98,6 +101,7 @@ def test_a_better_review_never_lowers_the_value(stars: list[float], place: int, 
     assert estimate([plain("e", raised)], learnt).value >= estimate([plain("e", stars)], learnt).value - 1e-12
 
 
+@unhurried
 @given(MANY)
 def test_few_reviews_are_drawn_to_the_others_and_never_beyond(stars: list[float]) -> None:
     learnt = pool([*FIELD, plain("e", stars)])
@@ -110,6 +114,7 @@ def test_few_reviews_are_drawn_to_the_others_and_never_beyond(stars: list[float]
     assert found.value == pytest.approx(shrunk(found.own, found.effective, learnt.level, learnt.m))
 
 
+@unhurried
 @given(st.integers(1, 6))
 def test_the_interval_narrows_with_more_of_the_same(times: int) -> None:
     learnt = pool(FIELD)
