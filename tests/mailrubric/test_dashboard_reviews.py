@@ -6,9 +6,11 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from mailrubric.evidence.store import Store
+from mailrubric.reviews import reading
 from mailrubric.reviews.review import Review
 from mailrubric.workspace import STORE_FILE
 from tests.mailrubric.cli.test_reviews_summary import reviewed
@@ -150,3 +152,14 @@ def test_a_file_that_is_none_is_refused_in_words(workspace: Path) -> None:
     assert not app.exception
     assert len(app.error) == 1
     assert not [each for each in app.button if each.label.startswith("Import")]
+
+
+def test_what_was_classified_once_is_not_classified_again(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reviewed(workspace)
+    monkeypatch.setattr(reading, "_memory", {})
+    before = texts(shown("Twilio SendGrid"))
+    assert reading._memory
+    st.cache_resource.clear()
+    monkeypatch.setattr(reading, "_memory", {})
+    monkeypatch.setattr(reading, "classify", lambda some: pytest.fail(f"{len(some)} texts classified again"))
+    assert texts(shown("Twilio SendGrid")) == before

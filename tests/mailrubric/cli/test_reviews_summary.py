@@ -7,7 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mailrubric.evidence.store import Store
+from mailrubric.reviews import reading
 from mailrubric.workspace import STORE_FILE
 from tests.mailrubric.reviews.test_summary import TODAY, reviews
 
@@ -66,3 +69,16 @@ def test_what_is_not_there_is_said(call: Any, tmp_path: Path) -> None:
     assert call("reviews", "summary", "resend", "--workspace", work, "--json").code == 3
     early = call("reviews", "summary", "sendgrid", "--workspace", work, "--as-of", "2025-01-01", "--json").json
     assert early["last"] <= "2025-01-01"
+
+
+def test_what_was_classified_once_is_not_classified_again(
+    call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = reviewed(tmp_path / "work")
+    monkeypatch.setattr(reading, "_memory", {})
+    asked = ("reviews", "summary", "sendgrid", "--as-of", TODAY.isoformat(), "--json", "--workspace", work)
+    first = call(*asked).json
+    assert reading._memory
+    monkeypatch.setattr(reading, "_memory", {})
+    monkeypatch.setattr(reading, "classify", lambda texts: pytest.fail(f"{len(texts)} texts classified again"))
+    assert call(*asked).json == first
