@@ -113,7 +113,7 @@ def log_ticket(
         )
         return
     said = ", ".join(f"{name.replace('_', ' ')}: {text}" for name, text in changes.items())
-    what = "written down" if known is None else "completed"
+    what = "written down" if known is None else "filled in"
     say(f"{vendor}: the ticket opened at {begun_text} is {what}{f' ({said})' if said else ''}; {place.shown(path)}")
 
 

@@ -475,7 +475,7 @@ def _came_of(place: _Place, waiting: list[support.Ticket]) -> None:
             if helpful:
                 changes["helpful"] = str(helpful)
             if changes:
-                _written(lambda: support.update_ticket(place.trials.folder, ticket, changes), "Ticket completed")
+                _written(lambda: support.update_ticket(place.trials.folder, ticket, changes), "Ticket filled in")
             else:
                 st.error("Not kept yet: choose what happened and when, or whether it helped.")
 

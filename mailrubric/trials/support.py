@@ -16,6 +16,7 @@ from pathlib import Path
 from mailrubric.catalogue.messages import Problem, shown
 from mailrubric.evidence.times import written
 from mailrubric.trials import intervals, table
+from mailrubric.trials.clock import refuse_ahead
 from mailrubric.trials.hours import WorkingHours
 from mailrubric.trials.intervals import Duration, Estimate, Quantile
 from mailrubric.trials.surveys import vendor_faults
@@ -166,9 +167,11 @@ def instant(text: str) -> datetime:
 
 def open_ticket(folder: Path, ticket: Ticket) -> Path:
     """Write one ticket more into ``folder``/support.csv. Raises ``ValueError`` when the vendor has one that was opened
-    at that second or the row would be at fault, ``table.TableError`` when the file is, ``OSError``."""
+    at that second, when a time lies in the future or the row would be at fault, ``table.TableError`` when the file is,
+    ``OSError``."""
     path = folder / FILE
     values = _values(ticket)
+    _refuse_ahead(values)
 
     def edit(found: table.Table | None) -> str:
         for row in found.rows if found is not None else ():
@@ -185,9 +188,11 @@ def update_ticket(folder: Path, ticket: Ticket, changes: Mapping[str, str]) -> P
     """Fill empty cells of a ticket that was read from ``folder``/support.csv. ``changes``: column → text.
 
     Raises ``ValueError`` when a cell holds something else already, when the file has changed so that the ticket cannot
-    be found, or when the row would be at fault; ``table.TableError``; ``OSError``. Nothing is overwritten.
+    be found, when a time lies in the future or the row would be at fault; ``table.TableError``; ``OSError``. Nothing is
+    overwritten.
     """
     path = folder / FILE
+    _refuse_ahead(changes)
 
     def edit(found: table.Table | None) -> str:
         rows = [
@@ -222,6 +227,12 @@ def _refuse_faults(row: table.Row, path: Path, vendor: str) -> None:
     for fault in _ticket(row, path, {vendor})[1]:
         if fault.severity == "error":
             raise ValueError(f"{fault.key}: {fault.message}")
+
+
+def _refuse_ahead(values: Mapping[str, str]) -> None:
+    for name in TIMES:
+        if values.get(name):
+            refuse_ahead(name, instant(values[name]))
 
 
 def _opened(row: table.Row) -> str:
@@ -305,15 +316,22 @@ def _wait_words(step: str, wait: Wait) -> str:
 
 
 def quantile_words(found: Quantile, hours: str = "hours") -> str:
-    """``3.5 hours (95 % interval 1 to 9)``, or what is known when there is no value or no bound."""
-    value = _figure(found.at_least if found.value is None else found.value)
-    words = f"at least {value} {hours}" if found.value is None else f"{value} {hours}"
+    """``3.5 hours (95 % interval 1.0 to 9.0)``, or what is known when there is no value or no bound."""
+    value = found.at_least if found.value is None else found.value
+    least = "at least " if found.value is None else ""
     if found.high is None and found.low < 0.005:  # it would read 0
-        return f"{words} (too few for an interval)"
-    return f"{words} (95 % interval {_figure(found.low)} to {'open' if found.high is None else _figure(found.high)})"
+        return f"{least}{_figures(value)[0]} {hours} (too few for an interval)"
+    shown, low, *rest = _figures(value, found.low, *(() if found.high is None else (found.high,)))
+    return f"{least}{shown} {hours} (95 % interval {low} to {rest[0] if rest else 'open'})"
 
 
-def _figure(value: float) -> str:
-    if value >= 9.95:
-        return f"{value:,.0f}" if value >= 99.5 else f"{value:.1f}"
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+def _figures(*values: float) -> list[str]:
+    """Figures that stand together, with as many decimals each: as the largest asks for, but more where a smaller one
+    would read 0; none where there are only zeros behind the points."""
+    largest = max(values)
+    places = 0 if largest >= 99.5 else 1 if largest >= 9.95 else 2
+    while places < 2 and any(value >= 0.005 and round(value, places) == 0 for value in values):
+        places += 1
+    while places and all(f"{value:.{places}f}".endswith("0") for value in values):
+        places -= 1
+    return [f"{value:,.{places}f}" for value in values]

@@ -15,6 +15,7 @@ from pathlib import Path
 from mailrubric.catalogue.messages import Problem, shown, suggestion
 from mailrubric.display import how_many, tenths
 from mailrubric.trials import intervals, table
+from mailrubric.trials.clock import refuse_day_ahead
 from mailrubric.trials.intervals import Estimate
 
 FILE = "surveys.csv"
@@ -201,9 +202,11 @@ def _whole(row: table.Row, path: Path, name: str, least: int, most: int, problem
 
 def add(folder: Path, answer: Answer) -> Path:
     """Write one answer more into ``folder``/surveys.csv and return its path. Raises ``ValueError`` for an answer that
-    could not be read back, ``table.TableError`` when the file is at fault, ``OSError``."""
-    if answer.survey not in SURVEYS or _day(answer.date) is None:
+    could not be read back or is of a day to come, ``table.TableError`` when the file is at fault, ``OSError``."""
+    day = _day(answer.date)
+    if answer.survey not in SURVEYS or day is None:
         raise ValueError("an answer needs a survey (sus or reference) and a date such as 2026-11-23")
+    refuse_day_ahead("date", day)
     if answer.survey == "sus":
         sus_score([item or 0 for item in answer.items])
     elif answer.score is None or not 0 <= answer.score <= 10:

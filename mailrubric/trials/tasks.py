@@ -10,7 +10,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,9 +19,10 @@ from pydantic import Field, StringConstraints, ValidationError
 from mailrubric.catalogue import yamlfile
 from mailrubric.catalogue.messages import Finding, Hint, Problem, findings_of, place, shown
 from mailrubric.catalogue.models import Category, Identifier, Model, Text
-from mailrubric.display import one_line
+from mailrubric.display import how_many, one_line
 from mailrubric.evidence.times import written
 from mailrubric.trials import intervals, table
+from mailrubric.trials.clock import lies_ahead, refuse_ahead
 from mailrubric.trials.hours import HoursError, WorkingHours, working_hours
 from mailrubric.trials.intervals import Duration, Estimate
 from mailrubric.trials.support import instant
@@ -220,7 +221,6 @@ def _document(path: Path) -> tuple[yamlfile.Document | None, list[Problem]]:
 def _timed(log: Sequence[Event], tasks: Sequence[Task], findings: list[Finding]) -> list[tuple[datetime, int, Event]]:
     """The events in the order of their times; at one time in that of the file."""
     ids = [task.id for task in tasks]
-    now = datetime.now(UTC)
     timed = []
     for index, event in enumerate(log):
         where = ("log", index)
@@ -232,7 +232,7 @@ def _timed(log: Sequence[Event], tasks: Sequence[Task], findings: list[Finding])
         except ValueError as error:
             findings.append(Finding((*where, "at"), str(error)))
             continue
-        if when > now + timedelta(minutes=5):
+        if lies_ahead(when):
             findings.append(Finding((*where, "at"), "lies in the future: not counted yet", "warning"))
         timed.append((when, index, event))
     return sorted(timed, key=lambda each: each[:2])
@@ -295,12 +295,14 @@ def _after(before: Work | None, when: datetime, event: Event) -> Work:
 def log(folder: Path, vendor: str, events: Sequence[Event], vendors: Iterable[str], tasks: Sequence[Task]) -> Path:
     """Write events behind the last one of ``folder``/VENDOR.yaml, which is made when it is missing; returns its path.
 
-    Raises ``ValueError`` when an event cannot follow (a task that was not started cannot be done) or the file is laid
-    out so that nothing can be added without touching the rest, ``table.TableError`` when it is at fault, ``OSError``.
+    Raises ``ValueError`` when an event lies in the future or cannot follow (a task that was not started cannot be done)
+    or the file is laid out so that nothing can be added without touching the rest, ``table.TableError`` when it is at
+    fault, ``OSError``.
     """
     path = folder / f"{vendor}.yaml"
     known = list(vendors)
     for event in events:
+        refuse_ahead(event.event, instant(event.at))
         if len(event.note) > LONGEST_NOTE:
             raise ValueError(f"the note is longer than {LONGEST_NOTE:,} characters")
     with table.locked(folder):
@@ -500,8 +502,8 @@ def _sentences(
         said.append(f"The first message is not sent: at least {at_least or 0:.0f} minutes of work ({why}).")
     if completed is not None:
         said.append(
-            f"{done} of {completed.n} tasks that came to an end were completed: {completed.value:.0f} % (95 % interval "
-            f"{completed.low:.0f} to {completed.high:.0f} %)."
+            f"{done} of {how_many(completed.n, 'task')} that came to an end {'was' if done == 1 else 'were'} "
+            f"completed: {completed.value:.0f} % (95 % interval {completed.low:.0f} to {completed.high:.0f} %)."
         )
     if gave_up:
         said.append(f"Given up: {'; '.join(gave_up)}.")

@@ -64,6 +64,7 @@ def test_answers_are_added_summed_up_and_scored(run, own):
         (("add", "acme", "sus", "--score", "9"), "--score is for references"),
         (("add", "acme", "reference"), "a reference answers with --score N"),
         (("add", "acme", "reference", "--score", "9", "--date", "yesterday"), "a date such as 2026-11-23"),
+        (("add", "acme", "reference", "--score", "9", "--date", "2999-01-01"), "date: 2999-01-01 lies in the future"),
         (("summary", "nobody"), "no vendor has the id nobody"),
     ],
 )
@@ -128,6 +129,11 @@ def test_a_trial_from_start_to_score(run, own):
         (("start", "acme", "sign-up", "--tester", "Ann Smith"), "is no label such as tester-1"),
         (("start", "acme", "sign-up", "--at", "9:00"), "--at: expected a time such as"),
         (("log", "acme", "sign-up", "--done"), "it was not started"),
+        (("start", "acme", "sign-up", "--at", "2999-01-01T10:00Z"), "start: lies in the future"),
+        (
+            ("log", "acme", "sign-up", "--done", "--started", "2024-03-04T09:00Z", "--at", "2999-01-01T10:00Z"),
+            "done: lies in the future",
+        ),
         (("log", "acme", "sign-up"), "say one of --done, --gave-up and --pause"),
         (("log", "acme", "sign-up", "--done", "--gave-up"), "say one of --done"),
     ],
@@ -199,14 +205,29 @@ def test_two_waiting_tickets_must_be_told_apart(run, own):
     [
         (("log", "acme", "--replied", "now"), "no ticket of acme waits for that"),
         (("log", "acme", "--opened", "2024-03-04T09:00"), "lacks its offset from UTC"),
+        (("log", "acme", "--opened", "2999-01-01T10:00Z"), "opened: lies in the future"),
+        (("log", "acme", "--opened", "2024-03-04T09:00Z", "--replied", "2999-01-01T10:00Z"), "first_reply: lies in"),
         (("log", "nobody"), "no vendor has the id nobody"),
         (("summary", "--hours", "whenever"), "--hours: write time zone, days and hours"),
     ],
 )
-def test_wrong_words_about_support(run, words, said):
+def test_wrong_words_about_support(run, own, words, said):
     result = run("support", *words)
     assert result.code == 2
     assert said in result.err
+    assert not (own / "trials" / "support.csv").exists()
+
+
+def test_what_has_not_happened_yet_is_not_filled_in(run, own):
+    run("support", "log", "acme", "--opened", "2024-03-04T09:00Z")
+    before = (own / "trials" / "support.csv").read_bytes()
+    for option in ("--replied", "--solved"):
+        refused = run("support", "log", "acme", option, "2999-01-01T10:00Z")
+        assert refused.code == 2
+        assert "first_reply: lies in the future; write down what has happened" in refused.err
+    assert (own / "trials" / "support.csv").read_bytes() == before
+    filled = run("support", "log", "acme", "--replied", "2024-03-04T11:00Z")
+    assert "acme: the ticket opened at 2024-03-04T09:00:00Z is filled in (first reply: 2024-03-04T11" in filled.out
 
 
 @pytest.mark.slow

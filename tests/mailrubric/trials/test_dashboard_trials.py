@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -119,6 +120,16 @@ def test_a_ticket_and_what_came_of_it(place):
     assert ticket.solved == ticket.first_reply is not None
     assert ticket.helpful is True
     assert "Median time to solution over 1 ticket" in said(app)
+
+
+def test_a_ticket_that_is_to_come_is_refused(place):
+    app = opened("Support")
+    app.datetime_input(key="ticket_acme_0_opened").set_value(datetime.now().replace(microsecond=0) + timedelta(days=3))
+    next(button for button in app.button if button.label == "Write it down").click()
+    app.run()
+    assert not app.exception
+    assert "opened: lies in the future" in " ".join(each.value for each in app.error).replace("\\", "")
+    assert not (place / "trials" / support.FILE).exists()
 
 
 def test_what_cannot_be_written_is_said(place):

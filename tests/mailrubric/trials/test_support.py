@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mailrubric.evidence.times import written
 from mailrubric.trials import support
 from mailrubric.trials.hours import parse
+from mailrubric.trials.intervals import Quantile
 from mailrubric.trials.support import Ticket
 
 patient = settings(deadline=None, max_examples=60)  # the machine may have much else to do
@@ -147,6 +148,35 @@ def test_a_time_to_come_is_a_warning(tmp_path):
     tickets, problems = read(tmp_path, f"{HEADER}acme,email,2024-03-04T09:00Z,2999-01-01T00:00Z,,,\n")
     assert [problem.severity for problem in problems] == ["warning"]
     assert tickets[0].at(MONDAY + hours(1)).first_reply is None
+
+
+def test_clocks_may_differ_by_minutes_but_not_by_more(tmp_path):
+    now = datetime.now(UTC).replace(microsecond=0)
+    support.open_ticket(tmp_path, Ticket("acme", "email", now + timedelta(minutes=3)))
+    before = (tmp_path / support.FILE).read_text()
+    with pytest.raises(ValueError, match="opened: lies in the future"):
+        support.open_ticket(tmp_path, Ticket("acme", "email", now + timedelta(hours=1)))
+    with pytest.raises(ValueError, match="solved: lies in the future"):
+        support.open_ticket(tmp_path, Ticket("acme", "email", MONDAY, MONDAY, now + timedelta(hours=1)))
+    assert (tmp_path / support.FILE).read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("value", "at_least", "low", "high", "words"),
+    [
+        (3.5, 3.5, 1, 9, "3.5 hours (95 % interval 1.0 to 9.0)"),
+        (2, 2, 1, 34, "2 hours (95 % interval 1 to 34)"),
+        (2.25, 2.25, 1, 33.96, "2.2 hours (95 % interval 1.0 to 34.0)"),
+        (50, 50, 0.02, 120, "50.00 hours (95 % interval 0.02 to 120.00)"),
+        (50.4, 50.4, 20, 1200, "50 hours (95 % interval 20 to 1,200)"),
+        (4, 4, 1.5, None, "4.0 hours (95 % interval 1.5 to open)"),
+        (None, 5, 1, None, "at least 5 hours (95 % interval 1 to open)"),
+        (None, 100, 0, None, "at least 100 hours (too few for an interval)"),
+        (0.0, 0.0, 0, 0, "0 hours (95 % interval 0 to 0)"),
+    ],
+)
+def test_a_wait_and_its_interval_have_one_precision(value, at_least, low, high, words):
+    assert support.quantile_words(Quantile(value, at_least, low, high, 9, 0)) == words
 
 
 def test_a_ticket_is_written_then_filled_in(tmp_path):

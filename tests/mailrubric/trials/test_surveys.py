@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,17 @@ def test_the_same_figure_ten_times_is_flagged_and_counted():
     assert found.score is not None
     assert found.score.n == 2
     assert "look whether it was meant" in found.sentence
+
+
+def test_a_day_has_come_when_it_has_in_utc_or_here(tmp_path):
+    items = (4, 2, 4, 2, 4, 2, 4, 2, 4, 2)
+    surveys.add(tmp_path, Answer("acme", "sus", datetime.now(UTC).date().isoformat(), items))
+    surveys.add(tmp_path, Answer("acme", "sus", datetime.now().astimezone().date().isoformat(), items))
+    before = (tmp_path / surveys.FILE).read_text()
+    ahead = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+    with pytest.raises(ValueError, match=f"date: {ahead} lies in the future"):
+        surveys.add(tmp_path, Answer("acme", "sus", ahead, items))
+    assert (tmp_path / surveys.FILE).read_text() == before
 
 
 def test_references_with_both_figures():

@@ -128,6 +128,20 @@ def test_the_share_of_tasks_counts_what_came_to_an_end(tmp_path):
     assert any("template" in title for title in found.untried)
 
 
+def test_one_task_is_not_spoken_of_as_several(tmp_path):
+    one = [event(10, "start", "webhook"), event(20, "gave-up", "webhook")]
+    assert (
+        "1 of 1 task that came to an end was completed: 100 %" in summary(logged(tmp_path, *signed_up())).sentences[1]
+    )
+    assert "1 of 2 tasks that came to an end was completed: 50 %" in summary(logged(tmp_path, *one)).sentences[1]
+
+
+def test_what_lies_ahead_is_not_logged(tmp_path):
+    with pytest.raises(ValueError, match="start: lies in the future"):
+        tasks.log(tmp_path, "acme", [event(0, "start").model_copy(update={"at": "2999-01-01T00:00Z"})], {"acme"}, TASKS)
+    assert not list(tmp_path.glob("*.yaml"))
+
+
 def test_a_task_that_was_given_up_and_done_later_is_done(tmp_path):
     trial = logged(tmp_path, event(0, "start"), event(5, "gave-up"), event(60, "start"), event(65, "done"))
     found = summary(trial)
