@@ -6,14 +6,18 @@ for the same number. JSON and the cells of a workbook hold numbers in full. Impo
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Collection
 from decimal import ROUND_HALF_UP, Decimal
+
+from mailrubric.units import convert
 
 UNKNOWN = "unknown"
 NOT_APPLICABLE = "not applicable"
 
 _TENTH = Decimal("0.1")
+_LONG = ("min", "h", "d")
 _JOINERS = "\u200c\u200d"  # needed inside words of several scripts
 
 
@@ -41,12 +45,16 @@ def interval(low: float, high: float) -> str:
 
 
 def value_words(value: object, unit: str = "") -> str:
-    """A value with its unit: ``yes``, ``26,214,400 B``, ``LOGIN, PLAIN``, ``none`` for an empty set, ``unknown``."""
+    """A value with its unit: ``yes``, ``26,214,400 B``, ``LOGIN, PLAIN``, ``none`` for an empty set, ``unknown``.
+
+    Less than one minute, hour or day and more than 72 hours are said in a unit that fits: ``4 s``, ``12 min``, ``5 d``.
+    """
     if value is None:
         return UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
+        value, unit = _fitting(value, unit)
         shown = _digits(value)
         return one_line(f"{shown}{unit}" if unit in ("", "%") else f"{shown} {unit}")
     if isinstance(value, Collection) and not isinstance(value, str):
@@ -72,6 +80,17 @@ def one_line(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_visible, text))
+
+
+def _fitting(value: float, unit: str) -> tuple[float, str]:
+    """A length of time in a unit that people would use for it; everything else as it is."""
+    size = abs(value)
+    if unit == "h" and 72 < size < math.inf:
+        return convert(value, "h", "d"), "d"
+    if unit not in _LONG or not 0 < size < 1:
+        return value, unit
+    smaller = next((name for name in ("h", "min", "s") if convert(size, unit, name) >= 1), "ms")
+    return convert(value, unit, smaller), smaller
 
 
 def _digits(value: float) -> str:
