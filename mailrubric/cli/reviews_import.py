@@ -25,6 +25,7 @@ _SHOWN = 5  # reviews of a preview
 _ROWS_SHOWN = 12  # numbers of skipped rows; --json has more
 _WIDEST = 60  # characters of a text in a preview
 
+_NO_SOURCE = "the columns do not tell which site the reviews are from"
 _DATES: dict[str, DateOrder] = {"day-first": "day_first", "month-first": "month_first"}
 
 
@@ -105,7 +106,7 @@ def import_reviews(
         _show(file, vendor, found, count, None, None, first, json)
     else:
         if not found.source:
-            raise Usage("the columns do not tell which site the reviews are from; name it, such as --source g2")
+            raise Usage(f"{_NO_SOURCE}; name it, such as --source g2")
         from mailrubric.reviews.summary import refresh
 
         with _faults(file), store_of(opened) as store:
@@ -211,7 +212,7 @@ def _show(
         if found.columns.unused:
             say(f"Not read: {', '.join(found.columns.unused)}")
     _say_values(found)
-    for note in found.found.notes:
+    for note in _notes(found):
         say(f"Note: {note}.")
     if found.skipped.total:
         from mailrubric.reviews.importing import SKIPS
@@ -256,6 +257,12 @@ def _say_values(found: ReviewFile) -> None:
         say(f"Dates: {values.dates:,} in {rows}{order}{_unread(values.unread.get('written', 0))}")
 
 
+def _notes(found: ReviewFile) -> list[str]:
+    # Without a source only a preview gets as far as this.
+    missing = [] if found.source else [f"{_NO_SOURCE}: the import needs --source, such as --source g2"]
+    return [*found.found.notes, *missing]
+
+
 def _unread(count: int) -> str:
     return f"; {count:,} could not be read and {'are' if count > 1 else 'is'} left out" if count else ""
 
@@ -296,7 +303,7 @@ def _document(
         "rows": values.rows,
         "ratings": {"read": values.ratings, "unread": values.unread.get("rating", 0), "scale": values.scale},
         "dates": {"read": values.dates, "unread": values.unread.get("written", 0), "order": values.date_order},
-        "notes": list(values.notes),
+        "notes": _notes(found),
         "skipped": [
             {
                 "reason": reason,

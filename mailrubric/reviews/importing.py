@@ -19,6 +19,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
+from mailrubric.display import how_many
 from mailrubric.reviews.authors import author_hash, person_hash
 from mailrubric.reviews.columns import Columns, Field, columns
 from mailrubric.reviews.review import Review
@@ -205,7 +206,7 @@ def inspect(
     found_columns = columns(table.header, asked, sample)
     fields, header, export = found_columns.fields, found_columns.header, found_columns.export
     ratings = RatingColumn(header[fields["rating"]] if "rating" in fields else "", scale)
-    dates = DateColumn(header[fields["written"]] if "written" in fields else "", date_order)
+    dates = DateColumn(header[fields["written"]] if "written" in fields else "", date_order, table.since_1904)
     id_column = fields.get("id")
     ids: set[int] = set()
     shared_ids: set[int] = set()
@@ -258,6 +259,18 @@ def inspect(
             f"{dates.ambiguous:,} {'dates are' if dates.ambiguous > 1 else 'date is'} left out, because nothing shows "
             "whether the day or the month comes first; "
             "--dates day-first or --dates month-first says it"
+        )
+    if dates.counts_days:
+        notes.append(
+            f"{how_many(dates.serials, 'date')} of {header[fields['written']]} "
+            f"{'is a plain number' if dates.serials == 1 else 'are plain numbers'}, read as days since "
+            f"{1904 if table.since_1904 else 1900}, which this workbook counts from"
+        )
+    elif dates.other_numbers:
+        notes.append(
+            f"{how_many(dates.serials + dates.other_numbers, 'plain number')} in {header[fields['written']]} "
+            "cannot be told to be dates, since not all of them would be of 2000 to 2099; give the cells the format of "
+            "a date in the spreadsheet, or write dates such as 2026-11-23"
         )
     readable = {"rating": ratings.readable, "written": dates.readable}
     found = Found(

@@ -57,6 +57,8 @@ class Table(Protocol):
     delimiter: str
     sheet: str
     header: Sequence[str]
+    since_1904: bool | None
+    """What the numbers of a workbook count days from, 1904 or 1900; None where numbers count none."""
 
     def rows(self) -> Iterator[Row | Problem]:
         """What follows the header, row by row, empty ones left out. May raise ``Unreadable``."""
@@ -201,6 +203,7 @@ ROWS_BEFORE_HEADER = 20
 class _Csv:
     format: Format = "csv"
     sheet = ""
+    since_1904: bool | None = None
 
     def __init__(self, path: Path, encoding: str, wanted: Collection[str]) -> None:
         self._path, self.encoding = path, encoding
@@ -423,6 +426,7 @@ class _JsonTable:
 
     delimiter = ""
     sheet = ""
+    since_1904: bool | None = None
     header: Sequence[str]
 
     def __init__(self, path: Path, encoding: str) -> None:

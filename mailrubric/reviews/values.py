@@ -174,6 +174,7 @@ _MONTH_DAY = re.compile(rf"{_WEEKDAY}{_WORD}\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(
 _MONTH_YEAR = re.compile(rf"{_WORD},?\s+(?:de\s+)?(\d{{4}})", re.ASCII)
 _EPOCH = re.compile(r"\d{9,10}|\d{12,13}", re.ASCII)
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
+_FIRST_SERIAL_YEAR = 2000  # no review site is older, and smaller numbers may count anything
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -208,6 +209,22 @@ def read_date(cell: Cell, *, in_utc: bool = False) -> ReadDate | None:
     if found := _NUMBERS.fullmatch(plain):
         return _of_numbers(found, in_utc)
     return _certain(_unambiguous(text, plain, in_utc))
+
+
+def of_serial(serial: float, since_1904: bool) -> datetime | None:
+    """The date that a spreadsheet shows for a number of days (ECMA-376 part 1, 18.17.4.1); None for a time of the day
+    alone and for what is no date. ``since_1904``: what its workbook counts from."""
+    if not 1 <= serial < 2_958_466:
+        return None
+    if since_1904:
+        first = datetime(1904, 1, 1)
+    else:
+        # Excel takes 1900 for a leap year, so the days before its 29 February are one off.
+        first = datetime(1899, 12, 30) if serial >= 60 else datetime(1899, 12, 31)
+    try:
+        return first + timedelta(seconds=round(serial * 86_400))
+    except OverflowError:  # past the year 9999
+        return None
 
 
 def _certain(written: str) -> ReadDate | None:
@@ -308,19 +325,34 @@ def _utc(when: datetime) -> str:
 
 class DateColumn:
     """Whether the day or the month comes first in a column. ``name``: of the column; one with «UTC» says what zone its
-    times are in. ``order``: what the importing person says, over what the cells show."""
+    times are in. ``order``: what the importing person says, over what the cells show.
 
-    def __init__(self, name: str = "", order: DateOrder | None = None) -> None:
+    A workbook holds dates as numbers of days. One without a date's format may also be a year or an amount, so numbers
+    are read as dates only when all numbers of the column would be dates from 2000 to 2099. ``since_1904``: what the
+    workbook counts from; None for files that are none.
+    """
+
+    def __init__(self, name: str = "", order: DateOrder | None = None, since_1904: bool | None = None) -> None:
+        self._since_1904 = since_1904
         self._in_utc = "utc" in name.casefold()
         self._asked = order
         self._shown = {"day_first": 0, "month_first": 0}
         self._count = 0
         self.ambiguous = 0
         """Cells of which the column has to show whether the day or the month comes first."""
+        self.serials = 0
+        """Cells that are plain numbers of days, as a workbook counts them."""
+        self.other_numbers = 0
+        """Cells of a workbook that are numbers and no dates."""
 
     def see(self, cell: Cell) -> None:
         """Take a cell into account."""
         read = read_date(cell, in_utc=self._in_utc)
+        if read is None and self._since_1904 is not None and isinstance(cell, int | float):
+            if self._serial(cell):
+                self.serials += 1
+            else:
+                self.other_numbers += 1
         if read is not None:
             if read.sure:
                 self._shown[read.sure] += 1
@@ -340,13 +372,27 @@ class DateColumn:
     @property
     def readable(self) -> int:
         """How many of the cells seen are dates that are known."""
-        return self._count - (self.ambiguous if self.order is None else 0)
+        return self._count - (self.ambiguous if self.order is None else 0) + (self.serials if self.counts_days else 0)
+
+    @property
+    def counts_days(self) -> bool:
+        """Whether plain numbers are read as dates."""
+        return self.serials > 0 and not self.other_numbers
+
+    def _serial(self, cell: Cell) -> str:
+        if self._since_1904 is None or isinstance(cell, bool) or not isinstance(cell, int | float):
+            return ""
+        when = of_serial(float(cell), self._since_1904)
+        if when is None or not _FIRST_SERIAL_YEAR <= when.year < _LAST_YEAR:
+            return ""
+        read = read_date(when, in_utc=self._in_utc)
+        return "" if read is None else read.day_first
 
     def written(self, cell: Cell) -> str:
         """The date in ISO 8601, "" when the cell is none or does not tell which of two it is."""
         read = read_date(cell, in_utc=self._in_utc)
         if read is None:
-            return ""
+            return self._serial(cell) if self.counts_days else ""
         if read.day_first == read.month_first:
             return read.day_first
         return read.day_first if self.order == "day_first" else read.month_first if self.order == "month_first" else ""

@@ -12,7 +12,6 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from xml.parsers import expat
 
@@ -27,7 +26,7 @@ from mailrubric.reviews.rows import (
     Unreadable,
     known,
 )
-from mailrubric.reviews.values import Cell
+from mailrubric.reviews.values import Cell, of_serial
 
 _MOST_PARTS = 2_000
 _LARGEST_DIRECTORY = 1_000_000  # bytes of the archive's list of parts
@@ -52,9 +51,8 @@ class Workbook:
         self._path = path
         best: tuple[int, str, str, int, list[str]] | None = None
         with _Package(path) as package:
-            self._shared, self._date_styles, self._since_1904 = (
-                package.shared_texts(), package.date_styles(), package.since_1904,
-            )  # fmt: skip
+            self._shared, self._date_styles = package.shared_texts(), package.date_styles()
+            self.since_1904: bool | None = package.since_1904
             for title, part in package.sheets:
                 for number, cells in self._read(package, part, ROWS_BEFORE_HEADER):
                     names = [] if isinstance(cells, Problem) else [_name(cell) for cell in cells]
@@ -87,7 +85,7 @@ class Workbook:
                     yield number, row + [None] * (width - len(row))
 
     def _read(self, package: _Package, part: str, most: int = MOST_ROWS) -> Iterator[tuple[int, list[Cell] | Problem]]:
-        sheet = _Sheet(self._shared, self._date_styles, self._since_1904)
+        sheet = _Sheet(self._shared, self._date_styles, bool(self.since_1904))
         given = 0
         for _ in package.parse(part, sheet):
             for row in sheet.take():
@@ -456,7 +454,7 @@ class _Sheet(_Handler):
         except ValueError:
             return None
         if self._style.isascii() and self._style.isdecimal() and int(self._style[:9]) in self._date_styles:
-            when = _date(number, self._since_1904)
+            when = of_serial(number, self._since_1904)
             if when is not None:
                 return when
         return int(number) if number.is_integer() and abs(number) < 2**53 else number
@@ -467,18 +465,6 @@ def _column(letters: str) -> int:
     for letter in letters.upper():
         place = place * 26 + ord(letter) - 64
     return place - 1
-
-
-def _date(serial: float, since_1904: bool) -> datetime | None:
-    """The date that Excel shows for a number; None for a time of the day alone and for what is no date."""
-    if not 1 <= serial < 2_958_466:
-        return None
-    if since_1904:
-        first = datetime(1904, 1, 1)
-    else:
-        # Excel takes 1900 for a leap year, so the days before its 29 February are one off.
-        first = datetime(1899, 12, 30) if serial >= 60 else datetime(1899, 12, 31)
-    return first + timedelta(seconds=round(serial * 86_400))
 
 
 def _unescaped(text: str) -> str:

@@ -98,7 +98,14 @@ def test_a_plain_file_needs_a_source_and_takes_columns_dates_and_scale(
     done = call(*words)
     assert (done.code, "name it, such as --source g2" in done.err) == (2, True)
     assert not list(workspace.rglob("*.sqlite"))
+    done = call(*words, "--preview")
+    assert done.code == 0
+    assert "which site the reviews are from: the import needs --source, such as --source g2." in done.out
+    noted = call(*words, "--preview", "--json").json
+    assert noted["source"] is None
+    assert any("needs --source" in note for note in noted["notes"])
     done = call(*words, "--source", "our-survey", "--preview")
+    assert "needs --source" not in done.out
     assert "Note: 2 dates are left out, because nothing shows whether the day or the month comes first" in done.out
     call(*words, "--source", "our-survey", "--dates", "month-first", "--scale", "10")
     with Store(Workspace.open(workspace).store_url()) as store:

@@ -171,6 +171,45 @@ def test_a_workbook_by_another_writer_with_dates_formulas_and_rich_text(tmp_path
     assert file.columns.unused == ("Sure", "Share")
 
 
+@pytest.mark.parametrize(
+    ("since_1904", "numbers", "dates"),
+    [
+        (False, [45_000, 45_000.75, 36_526], ["2023-03-15", "2023-03-15", "2000-01-01"]),
+        (True, [43_538, 43_538.75, 35_064], ["2023-03-15", "2023-03-15", "2000-01-01"]),
+        (False, [45_000, 2026, 45_001], ["", "", ""]),
+        (False, [2024, 2025, 2026], ["", "", ""]),
+        (False, [45_000, 73_051, 45_001], ["", "", ""]),
+        (False, [45_000, "2026-11-22", "soon"], ["2023-03-15", "2026-11-22", ""]),
+    ],
+)
+def test_plain_numbers_in_a_column_of_dates(
+    tmp_path: Path, since_1904: bool, numbers: list[object], dates: list[str]
+) -> None:
+    path = tmp_path / "reviews.xlsx"
+    book = xlsxwriter.Workbook(str(path), {"date_1904": since_1904})
+    sheet = book.add_worksheet("Reviews")
+    for number, row in enumerate([["Date", "Review text"], *([each, "It works well"] for each in numbers)]):
+        sheet.write_row(number, 0, row)
+    book.close()
+    found, file = read(path, source="ours")
+    assert [each.written for each in found] == dates
+    assert file.found.dates == len([each for each in dates if each])
+    (note,) = file.found.notes
+    if any(dates):
+        assert (
+            f"of Date {'is a plain number' if 'soon' in numbers else 'are plain numbers'}, read as days since" in note
+        )
+        assert str(1904 if since_1904 else 1900) in note
+    else:
+        assert note.startswith("3 plain numbers in Date cannot be told to be dates")
+        assert file.found.unread["written"] == 3
+
+
+def test_numbers_of_days_are_dates_in_workbooks_only(tmp_path: Path) -> None:
+    found, file = read(write_csv(tmp_path / "reviews.csv", [["Date", "Review text"], [45000, "Fine"]]), source="ours")
+    assert (found[0].written, file.found.notes) == ("", ())
+
+
 def test_a_workbook_is_read_as_openpyxl_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "values.xlsx"
     values = [1, 2.5, -3, 1e21, "text", " spaces ", "", None, True, datetime(1900, 1, 5),

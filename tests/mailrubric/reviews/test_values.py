@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailrubric.reviews.values import DateColumn, RatingColumn, read_date, read_rating
+from mailrubric.reviews.values import DateColumn, RatingColumn, of_serial, read_date, read_rating
 
 
 def stars(cells: list[object], name: str = "", scale: float | None = None) -> list[float | None]:
@@ -190,3 +190,11 @@ def test_any_cell_is_a_date_or_nothing(cell: object) -> None:
         for each in (found.day_first, found.month_first):
             assert 1990 <= int(each[:4]) < 2100
             datetime.fromisoformat(f"{each}-01-01"[:10] if len(each) < 10 else each)
+
+
+def test_the_last_days_that_a_spreadsheet_can_count_are_dates_or_nothing() -> None:
+    assert of_serial(2_958_465, False) == datetime(9999, 12, 31)
+    assert of_serial(2_958_465.9999999, False) is None
+    assert of_serial(2_957_003, True) == datetime(9999, 12, 31)
+    assert of_serial(2_958_465, True) is None
+    assert of_serial(0.5, False) is None
