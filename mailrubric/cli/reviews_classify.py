@@ -107,11 +107,13 @@ def _write(batch: list[dict[str, Any]]) -> int:
     from mailrubric.reviews.aspects import aspects
     from mailrubric.reviews.sentiment import LABELS, classify
 
-    texts = [row["text"] for row in batch]
-    for row, found, spoken in zip(batch, classify(texts), aspects(texts), strict=True):
-        row["label"] = found.label
-        row["probabilities"] = dict(zip(LABELS, found.probabilities, strict=True))
-        row["aspects"] = spoken
+    spoken = [row for row in batch if row["text"].strip()]
+    texts = [row["text"] for row in spoken]
+    for row in batch:  # what the model makes of nothing is how often each label came in its training
+        row.update(label=None, probabilities=None, aspects={})
+    for row, found, named in zip(spoken, classify(texts), aspects(texts), strict=True):
+        row.update(label=found.label, probabilities=dict(zip(LABELS, found.probabilities, strict=True)), aspects=named)
+    for row in batch:
         sys.stdout.write(json.dumps(row, ensure_ascii=True) + "\n")
     sys.stdout.flush()
     return len(batch)

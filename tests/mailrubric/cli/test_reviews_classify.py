@@ -22,7 +22,7 @@ def write(tmp_path: Path, *lines: bytes) -> Path:
 
 
 def test_every_line_comes_back_with_three_more_keys(call, tmp_path):
-    texts = ["Great editor, but support never answers.", "How do I add a DKIM record?", ""]
+    texts = ["Great editor, but support never answers.", "How do I add a DKIM record?"]
     rows = [{"id": number, "text": text, "nested": {"stars": [1, 2.5, None]}} for number, text in enumerate(texts)]
     result = call("reviews", "classify", write(tmp_path, *(json.dumps(row).encode() for row in rows)))
     assert (result.code, result.err) == (0, "")
@@ -35,6 +35,18 @@ def test_every_line_comes_back_with_three_more_keys(call, tmp_path):
             "aspects": spoken,
         }
     assert back[0]["aspects"]["support"] == "negative"
+
+
+def test_a_text_without_words_has_no_sentiment(call, tmp_path):
+    lines = (b'{"text": ""}', b'{"text": " \\n\\u00a0", "label": "positive"}', b'{"text": "Great, and easy to use."}')
+    result = call("reviews", "classify", write(tmp_path, *lines))
+    empty, spaces, said = (json.loads(line) for line in result.out.splitlines())
+    assert result.code == 0
+    assert empty == {"text": "", "label": None, "probabilities": None, "aspects": {}}
+    assert spaces == {"text": " \n\u00a0", "label": None, "probabilities": None, "aspects": {}}
+    assert said["label"] == "positive"
+    alone = call("reviews", "classify", write(tmp_path, lines[0]))
+    assert (alone.code, json.loads(alone.out)) == (0, empty)
 
 
 def test_more_lines_than_fit_one_batch_keep_their_order(call, tmp_path):
