@@ -353,9 +353,11 @@ class SlowStore(Store):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.writes: list[tuple[float, float]] = []
+        self.began = 0
 
     def add_report(self, vendor_id: str, report: Report, units: object = None) -> str:
         began = time.monotonic()
+        self.began += 1
         time.sleep(0.4)
         self.writes.append((began, time.monotonic()))
         return super().add_report(vendor_id, report)
@@ -364,9 +366,16 @@ class SlowStore(Store):
 async def test_what_is_being_written_when_the_run_stops_gets_written(options: Options, url: str) -> None:
     stop = asyncio.Event()
     probe = Waiting(lambda endpoint: 0.0 if endpoint.port < 1002 else None)
-    asyncio.get_running_loop().call_later(0.2, stop.set)
+
+    async def when_writing() -> None:
+        while store.began == 0 or sum(probe.visits.values()) < 4 or probe.now > 2:
+            await asyncio.sleep(0.01)
+        stop.set()
+
     with SlowStore(url) as store:
+        stopping = asyncio.ensure_future(when_writing())
         summary = await probe_vendors(jobs_for(4), options=options, store=store, probes=[probe], stop=stop)
+        await stopping
         assert store.counts()["reports"] == 2
     assert sum((vendor.states for vendor in summary.vendors.values()), collections.Counter()) == {
         "finished": 2, "cancelled": 2,
