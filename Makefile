@@ -3,7 +3,8 @@
 #   make run    the dashboard over the shipped catalogue, on http://localhost:8501
 #   make lab    the same with local lab servers, probed, for trying it out with no network
 #   make test   every test that this machine can run
-#   make check  linters, types and the quick tests, under a minute
+#   make lint   linters and types
+#   make check  linters, types and the quick tests, in one to two minutes
 #   make bench  the benchmarks behind docs/benchmarks.md
 #   make docs   regenerate docs/schema/, the metric reference and docs/coverage.md
 #   make wheel  build the wheel into dist/
@@ -25,7 +26,7 @@ BIN := $(VENV)/bin
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
 .DEFAULT_GOAL := help
-.PHONY: help run lab test check bench docs wheel clean
+.PHONY: help run lab test lint check bench docs wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -59,10 +60,12 @@ lab: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest --numprocesses $(WORKERS) --no-loadscope-reorder $(TESTS)
 
-check: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+check: lint
 	@$(BIN)/python -m pytest --quiet --numprocesses $(CHECK_WORKERS) \
 		-m 'not real and not browser and not postgresql and not slow' $(TESTS)
 

@@ -368,7 +368,7 @@ async def test_what_is_being_written_when_the_run_stops_gets_written(options: Op
     probe = Waiting(lambda endpoint: 0.0 if endpoint.port < 1002 else None)
 
     async def when_writing() -> None:
-        while store.began == 0 or sum(probe.visits.values()) < 4 or probe.now > 2:
+        while store.began == 0 or sum(probe.visits.values()) < 4 or probe.now > 2:  # noqa: ASYNC110 - counts, no events
             await asyncio.sleep(0.01)
         stop.set()
 
