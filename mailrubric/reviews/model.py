@@ -3,4 +3,4 @@
 from typing import Final
 
 VERSION: Final = "1"
-SHA256: Final = "83b10f0094d0e374c2e75e16d86e057a2c2e434cb3390bd11cdb0c03f0c9da8f"
+SHA256: Final = "bb788f594357d25ffb4f2ade446955707c8de703f70271d0c1a3bbc45ae4e90a"
