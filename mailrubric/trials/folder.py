@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailrubric.catalogue.messages import CatalogueError, Problem, order
-from mailrubric.display import tenths
+from mailrubric.display import how_many, tenths
 from mailrubric.evidence.observation import Observation
 from mailrubric.evidence.times import written
 from mailrubric.trials import support, surveys, tasks
@@ -234,7 +234,8 @@ def _waiting(vendor: str, metric: str, found: Quantile, patience: float, observe
         value = found.at_least
         note = f"At least {tenths(value)} hours, since most of the tickets still wait. {sentence}"
     if value is None:
-        detail = f"at least {tenths(found.at_least)} hours: {found.waiting} of {found.n} tickets still wait"
+        tickets = f"{how_many(found.n, 'ticket')} still {'waits' if found.waiting == 1 else 'wait'}"
+        detail = f"at least {tenths(found.at_least)} hours: {found.waiting} of {tickets}"
         return _observation(
             vendor, metric, None, file=support.FILE, observed=observed, n=found.n, cause=UNFINISHED, detail=detail
         )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mailrubric.catalogue.messages import Problem, shown
+from mailrubric.display import how_many
 from mailrubric.evidence.times import written
 from mailrubric.trials import intervals, table
 from mailrubric.trials.clock import refuse_ahead
@@ -303,9 +304,9 @@ def _wait(spans: Sequence[tuple[datetime, datetime | None]], hours: WorkingHours
 
 
 def _wait_words(step: str, wait: Wait) -> str:
-    count = f"{wait.tickets} ticket{'' if wait.tickets == 1 else 's'}"
-    waiting = f", {wait.waiting} of them still waiting" if wait.waiting else ""
-    words = f"Median time to {step} over {count}{waiting}: {quantile_words(wait.median)}"
+    many = "which is still waiting" if wait.tickets == 1 else f"{wait.waiting} of them still waiting"
+    waiting = f", {many}" if wait.waiting else ""
+    words = f"Median time to {step} over {how_many(wait.tickets, 'ticket')}{waiting}: {quantile_words(wait.median)}"
     words += f"; 90th percentile: {quantile_words(wait.slow)}."
     if wait.business_median is not None and wait.business_slow is not None:
         words += (
@@ -315,14 +316,21 @@ def _wait_words(step: str, wait: Wait) -> str:
     return words
 
 
-def quantile_words(found: Quantile, hours: str = "hours") -> str:
-    """``3.5 hours (95 % interval 1.0 to 9.0)``, or what is known when there is no value or no bound."""
+def quantile_words(found: Quantile) -> str:
+    """``3.5 hours (95 % interval 1.0 to 9.0)``, or what is known when there is no value or no bound. Where all of it is
+    less than an hour, in minutes or seconds: a chat that is answered in 4 seconds is not answered in 0 hours."""
     value = found.at_least if found.value is None else found.value
+    largest = value if found.high is None else max(value, found.high)
+    unit, size = next(
+        ((unit, size) for unit, size in (("hours", 1), ("minutes", 60), ("seconds", 3600)) if largest * size >= 1),
+        ("seconds", 3600) if largest else ("hours", 1),
+    )
     least = "at least " if found.value is None else ""
-    if found.high is None and found.low < 0.005:  # it would read 0
-        return f"{least}{_figures(value)[0]} {hours} (too few for an interval)"
-    shown, low, *rest = _figures(value, found.low, *(() if found.high is None else (found.high,)))
-    return f"{least}{shown} {hours} (95 % interval {low} to {rest[0] if rest else 'open'})"
+    if found.high is None and found.low * size < 0.005:  # it would read 0
+        return f"{least}{_figures(value * size)[0]} {unit} (too few for an interval)"
+    bounds = [found.low * size, *([] if found.high is None else [found.high * size])]
+    shown, low, *rest = _figures(value * size, *bounds)
+    return f"{least}{shown} {unit} (95 % interval {low} to {rest[0] if rest else 'open'})"
 
 
 def _figures(*values: float) -> list[str]:

@@ -98,7 +98,7 @@ def test_what_is_not_known_has_a_cause_and_no_value(place):
     assert (bolt["survey.sus"].value, bolt["survey.sus"].cause) == (None, "incomplete_answers")
     waiting = bolt["trial.support_first_reply_hours"]
     assert (waiting.value, waiting.cause, waiting.n) == (None, "unfinished", 1)
-    assert waiting.detail == "at least 48.0 hours: 1 of 1 tickets still wait"
+    assert waiting.detail == "at least 48.0 hours: 1 of 1 ticket still waits"
     assert "trial.first_send_minutes" not in bolt, "nobody tried it: no evidence, not a failure"
     assert of(found, "acme")["trial.support_solved_hours"].cause == "unfinished"
 

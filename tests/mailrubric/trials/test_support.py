@@ -173,6 +173,9 @@ def test_clocks_may_differ_by_minutes_but_not_by_more(tmp_path):
         (None, 5, 1, None, "at least 5 hours (95 % interval 1 to open)"),
         (None, 100, 0, None, "at least 100 hours (too few for an interval)"),
         (0.0, 0.0, 0, 0, "0 hours (95 % interval 0 to 0)"),
+        (4 / 3600, 4 / 3600, 0, None, "4 seconds (too few for an interval)"),
+        (0.2, 0.2, 4 / 3600, 0.5, "12.0 minutes (95 % interval 0.1 to 30.0)"),
+        (0.2, 0.2, 0.1, None, "12 minutes (95 % interval 6 to open)"),
     ],
 )
 def test_a_wait_and_its_interval_have_one_precision(value, at_least, low, high, words):
