@@ -217,6 +217,10 @@ _MESSAGES: dict[str, Explanation] = {
         "The message or the mailbox says nothing about it.",
         "Nothing to do: not every message or kind of mailbox shows it.",
     ),
+    "kind_unknown": Explanation(
+        "Whether the messages are bulk mail shows in no field but the one that is counted, which must not choose them.",
+        "If all of them are bulk mail, say so (--bulk, or the switch on the page Messages).",
+    ),
     "field_missing": Explanation(
         "The header field that would say it is not there, or is malformed.",
         "Nothing to do.",

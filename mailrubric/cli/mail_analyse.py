@@ -48,6 +48,14 @@ def analyse(
             show_default=False,
         ),
     ] = None,
+    bulk: Annotated[
+        bool,
+        typer.Option(
+            "--bulk",
+            help="All of these messages are bulk mail: count the shares of bulk messages over all of them.",
+            show_default=False,
+        ),
+    ] = False,
     authserv_id: Annotated[
         str | None,
         typer.Option(
@@ -108,7 +116,7 @@ def analyse(
         processes=processes,
     )
     single = not distant and Path(source).is_file() and not _is_mbox(Path(source))
-    total = Aggregate()
+    total = Aggregate(all_bulk=bulk)
     kept: list[AnalysedMessage] = []
     problem = _read(analysis, total, kept if single or (each and json) else None, _line if each and not json else None)
     stored = 0
@@ -221,18 +229,21 @@ def _read(
 
 def _show(total: Aggregate) -> None:
     from mailrubric.causes import explain, short
+    from mailrubric.display import how_many
+    from mailrubric.mail.metrics import TITLES
+    from mailrubric.mail.words import interval_words
 
     when = f", {total.first:%Y-%m-%d} to {total.last:%Y-%m-%d}" if total.first and total.last else ""
-    print_title(f"{total.messages:,} message{'s' if total.messages != 1 else ''}{when}")
+    print_title(f"{how_many(total.messages, 'message')}{when}")
     say()
     figures = total.figures()
     print_table(
-        ("metric", "value", "95 % interval", "n", "unknown", "why not, or how"),
+        ("figure", "value", "95 % interval", "n", "unknown", "why not, or how"),
         [
             (
-                each.metric,
+                TITLES[each.metric],
                 _value(each),
-                "" if each.low is None or each.high is None else f"{each.low:.1f}–{each.high:.1f}",
+                interval_words(each.low, each.high, "%"),
                 f"{each.n:,}",
                 f"{each.unknown:,}" if each.unknown else "",
                 f"{short(each.cause)}: {each.detail}" if each.cause else each.detail,
@@ -253,7 +264,8 @@ def _show(total: Aggregate) -> None:
         ("link hosts", _counted(total.link_hosts)),
         (
             "addresses",
-            ", ".join(f"{address} ({count} domains)" for address, _, count in total.addresses()[:5]) or "unknown",
+            ", ".join(f"{address} ({how_many(count, 'domain')})" for address, _, count in total.addresses()[:5])
+            or "unknown",
         ),
         ("shared or dedicated", ": ".join(total.sharing())),
     ]
@@ -264,13 +276,11 @@ def _show(total: Aggregate) -> None:
 
 
 def _value(figure: Figure) -> str:
-    from mailrubric.display import tenths, value_words
     from mailrubric.mail.metrics import METRICS
+    from mailrubric.mail.words import figure_words
 
     unit = next(metric.unit for metric in METRICS if metric.key == figure.metric)
-    if figure.value is None:
-        return "unknown"
-    return f"{tenths(figure.value)}%" if unit == "%" else value_words(figure.value, unit)
+    return figure_words(figure.value, figure.low, figure.high, unit)
 
 
 def _counted(counter: dict[str, int]) -> str:
@@ -302,6 +312,7 @@ def _yes(value: bool | None, yes: str = "yes", no: str = "no") -> str:
 
 def _show_message(message: AnalysedMessage) -> None:
     from mailrubric.causes import explain, short
+    from mailrubric.display import how_many
 
     print_title(f"{message.place}: from {message.from_domain or 'nobody'}, {message.size:,} B")
     why = {missing.field: missing for missing in message.causes}
@@ -321,7 +332,12 @@ def _show_message(message: AnalysedMessage) -> None:
         ("receiver says of DMARC", known("dmarc", message.dmarc or "")),
         ("aligned as DMARC asks", known("dmarc_aligned", _yes(message.dmarc_aligned))),
         ("receiver (authserv-id)", message.authserv_id or "none"),
-        ("ARC", f"{message.arc_sets} sets, cv={message.arc_cv or 'none stated'}" if message.arc_sets else "none"),
+        (
+            "ARC",
+            f"{how_many(message.arc_sets, 'set')}, cv={message.arc_cv or 'none stated'}"
+            if message.arc_sets
+            else "none",
+        ),
         ("sent from", known("sending_address", message.sending_address)),
         ("kind", known("bulk", f"{'bulk' if message.bulk else 'for one person'}: {', '.join(message.bulk_reasons)}")),
         ("List-Unsubscribe", _yes(message.list_unsubscribe)),
@@ -337,11 +353,15 @@ def _show_message(message: AnalysedMessage) -> None:
             "" if message.text_alike is None else f", {100 * message.text_alike:.0f}% of its words in the plain text"
         )
         rows += [
-            ("words, pictures", f"{message.words:,} words{alike}, {message.images:,} pictures"),
+            (
+                "words, pictures",
+                f"{how_many(message.words or 0, 'word')}{alike}, {how_many(message.images or 0, 'picture')}",
+            ),
             ("links", f"{message.https_links} of {message.links} over https: {', '.join(message.link_hosts[:5])}"),
             (
                 "signs of tracking",
-                f"{message.tracking_pixels} hidden pictures, {message.redirect_links} redirecting links",
+                f"{how_many(message.tracking_pixels or 0, 'hidden picture')}, "
+                f"{how_many(message.redirect_links or 0, 'redirecting link')}",
             ),
         ]
     if message.mailer or message.fingerprints:

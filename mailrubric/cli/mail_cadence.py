@@ -319,9 +319,10 @@ def _document(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str
 
 def _show(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, stored: int) -> None:
     from mailrubric.causes import explain, short
-    from mailrubric.display import how_many, tenths, value_words
+    from mailrubric.display import how_many, tenths
     from mailrubric.mail.cadence import cases
-    from mailrubric.mail.cadence_metrics import METRICS
+    from mailrubric.mail.cadence_metrics import METRICS, TITLES
+    from mailrubric.mail.words import figure_words, interval_words
 
     metrics = {metric.key: metric for metric in METRICS}
     of = f" from {found.sender}" if found.sender else f" of {how_many(found.senders, 'sender')}"
@@ -335,12 +336,11 @@ def _show(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, st
     rows = []
     for key, each in found.estimates.items():
         unit = metrics[key].unit
-        interval = f"{value_words(each.low, unit)} to {value_words(each.high, unit)}" if _sampled(each) else ""
         rows.append(
             (
-                key,
-                short(each.cause) if each.cause else value_words(each.value, unit),
-                interval,
+                TITLES[key],
+                short(each.cause) if each.cause else figure_words(each.value, each.low, each.high, unit),
+                interval_words(each.low, each.high, unit),
                 cases(each),
                 each.detail,
             )
@@ -358,7 +358,7 @@ def _show(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, st
                     f"{each.messages:,}",
                     "" if each.per_week is None else tenths(each.per_week),
                     "" if each.most is None else str(each.most),
-                    f"{each.over} of {each.weeks} weeks" if each.weeks else "",
+                    f"{each.over} of {how_many(each.weeks, 'week')}" if each.weeks else "",
                     "unknown" if each.opened is None else f"{100 * each.opened:.0f}%",
                 )
                 for each in found.subscriptions[:_LISTED]
@@ -385,7 +385,3 @@ def _show(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, st
     if vendor:
         say()
         say(f"{how_many(stored, 'figure')} stored for {vendor}")
-
-
-def _sampled(estimate: Any) -> bool:
-    return estimate.low is not None and estimate.high is not None

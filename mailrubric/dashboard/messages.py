@@ -19,16 +19,18 @@ from mailrubric.causes import explain, short
 from mailrubric.dashboard import message_charts
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import plain
-from mailrubric.display import how_many, value_words
+from mailrubric.display import how_many
 from mailrubric.evidence.store import StoreError
 from mailrubric.mail.aggregate import Aggregate, Figure
 from mailrubric.mail.analysis import Analysis, Settings
 from mailrubric.mail.cadence import Cadence, Estimate, Feature, Known, Recipient, Rules, cadence, cases
 from mailrubric.mail.cadence_metrics import METRICS as CADENCE_METRICS
+from mailrubric.mail.cadence_metrics import TITLES as CADENCE_TITLES
 from mailrubric.mail.cadence_metrics import observations
 from mailrubric.mail.message import AnalysedMessage
-from mailrubric.mail.metrics import METRICS
+from mailrubric.mail.metrics import METRICS, TITLES
 from mailrubric.mail.recipients import RecipientsError, moment, parse
+from mailrubric.mail.words import figure_words, interval_words
 from probes.network import Options
 
 FOLDER = "mail"
@@ -42,39 +44,15 @@ _UPLOAD = "Upload"
 _SHOWN = 200
 _WATCHED = 1000
 _METRICS = {metric.key: metric for metric in (*METRICS, *CADENCE_METRICS)}
-_NAMES: Mapping[str, str] = {
-    "trial.dkim_pass_share": "DKIM signature verified",
-    "trial.dkim_aligned_share": "DKIM aligned with From",
-    "trial.spf_aligned_share": "SPF aligned with From",
-    "trial.dmarc_aligned_share": "either aligned (DMARC)",
-    "trial.tls_hop_share": "hops over TLS",
-    "trial.tls_last_hop_share": "last hop over TLS",
-    "trial.list_unsubscribe_share": "bulk: List-Unsubscribe",
-    "trial.one_click_share": "bulk: one-click unsubscribe",
-    "trial.one_click_signed_share": "… covered by DKIM",
-    "trial.list_id_share": "bulk: List-Id",
-    "trial.feedback_id_share": "bulk: Feedback-ID",
-    "trial.plain_text_share": "HTML with a plain-text part",
-    "trial.https_links_share": "all links over HTTPS",
-    "trial.tracking_pixel_share": "hidden picture (tracking)",
-    "trial.redirect_links_share": "links by way of a counter",
-    "trial.messages_per_week": "Messages a week",
-    "trial.messages_per_week_p90": "… to one recipient in ten",
-    "trial.overfed_weeks_share": "Weeks over the tolerance",
-    "trial.same_day_share": "Days with several messages",
-    "trial.burstiness": "Burstiness, −1 to 1",
-    "trial.waking_hours_share": "In waking hours",
-    "trial.working_hours_share": "In working hours",
-    "trial.zone_following_share": "Campaigns by local time",
-    "trial.local_time_sending": "Sends by local time",
-    "trial.never_opened_share": "Never opened",
-    "trial.sunset_ratio": "Later ÷ earlier, to who never opens",
-    "trial.sunset_policy": "Lets go who never opens",
-    "trial.frequency_capping": "Keeps to a cap",
-    "trial.first_mail_minutes": "Sign-up to first mail",
-    "trial.mail_after_unsubscribing": "Mail after unsubscribing",
-    "trial.unsubscribe_obeyed": "Obeys unsubscriptions",
+_NAMES: Mapping[str, str] = {**TITLES, **CADENCE_TITLES}
+_DRAWN = frozenset(metric.key for metric in METRICS if metric.unit == "%") - {
+    "trial.bulk_share",
+    "trial.dkim_body_unsigned_share",
+    "trial.dmarc_stated_pass_share",
+    "trial.picture_only_share",
+    "trial.plain_text_likeness",
 }
+"""Shares that the chart shows; the table has the others, too."""
 _FEATURES: Mapping[str, Feature] = {"sending by local time": "local-time", "letting go who never opens": "sunset"}
 
 
@@ -103,10 +81,11 @@ def page() -> None:
     _lead(read)
     if not read.total.messages:
         return
-    _signed(read.total)
+    total = read.total.taken_for_bulk() if _all_bulk() else read.total
+    _signed(total)
     found = _over_weeks(read)
     if found is not None:
-        _keep(current, read.total, found)
+        _keep(current, total, found)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -153,6 +132,15 @@ def _dns(current: View) -> tuple[bool, Options | None]:
         help="Without it nothing is asked of the network, and it stays unknown whether signatures are good.",
     )
     return ask, Options(**current.workspace.network_options()) if ask else None
+
+
+def _all_bulk() -> bool:
+    return st.toggle(
+        "All of this is bulk mail",
+        key="messages_bulk",
+        help="Shares of the bulk messages are then of all messages. Otherwise a message counts as bulk mail only by "
+        "other signs than the field that is counted, and where these are too few, the share is unknown.",
+    )
 
 
 def _mailboxes(workspace: Path) -> list[str]:
@@ -244,7 +232,7 @@ def _signed(total: Aggregate) -> None:
     known = [
         (_NAMES[each.metric], float(each.value), each.low, each.high, each.n)
         for each in figures
-        if each.metric in _NAMES and each.value is not None and each.low is not None and each.high is not None
+        if each.metric in _DRAWN and each.value is not None and each.low is not None and each.high is not None
     ]
     if known:
         st.plotly_chart(
@@ -256,7 +244,7 @@ def _signed(total: Aggregate) -> None:
             "Share of the messages with each property, of those of which it is known (their number in brackets); the "
             "line is the 95 % interval."
         )
-    _missing([(_NAMES[each.metric], each.cause, each.detail) for each in figures if each.metric in _NAMES])
+    _missing([(_NAMES[each.metric], each.cause, each.detail) for each in figures if each.metric in _DRAWN])
     inferred, why = total.sharing()
     addresses = total.addresses()
     if addresses:
@@ -289,27 +277,35 @@ def _table_of(figures: list[Figure]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Figure": _METRICS[each.metric].meaning,
-                "Value": short(each.cause) if each.cause else _value(each.value, each.metric),
-                "95 % interval": _interval(each.low, each.high, each.metric),
+                "Figure": _NAMES[each.metric],
+                "Value": short(each.cause) if each.cause else _value(each, each.metric),
+                "95 % interval": _interval(each, each.metric),
                 "From": f"{each.n:,}",
+                "Unknown": f"{each.unknown:,}" if each.unknown else "",
                 "": each.detail[:300],
+                "Meaning": _METRICS[each.metric].meaning,
             }
             for each in figures
         ]
     )
 
 
-def _value(value: object, metric: str) -> str:
-    unit = _METRICS[metric].unit
-    if isinstance(value, float) and unit == "%":
-        return f"{value:.1f} %"
+def _value(each: Figure | Estimate, metric: str) -> str:
+    return _spaced(figure_words(each.value, each.low, each.high, _unit(metric)))
+
+
+def _interval(each: Figure | Estimate, metric: str) -> str:
+    return _spaced(interval_words(each.low, each.high, _unit(metric)))
+
+
+def _unit(metric: str) -> str:
     # What the name says already would only fill the column.
-    return value_words(value, "" if unit == "messages/week" else unit)
+    unit = _METRICS[metric].unit
+    return "" if unit == "messages/week" else unit
 
 
-def _interval(low: float | None, high: float | None, metric: str) -> str:
-    return "" if low is None or high is None else f"{_value(low, metric)} to {_value(high, metric)}"
+def _spaced(words: str) -> str:
+    return words.replace("%", " %")
 
 
 # --- over weeks -------------------------------------------------------------------------------------------------------
@@ -462,8 +458,8 @@ def _figures(found: Cadence) -> None:
             [
                 {
                     "Figure": _NAMES[key],
-                    "Value": short(each.cause) if each.cause else _value(each.value, key),
-                    "95 % interval": _interval(each.low, each.high, key),
+                    "Value": short(each.cause) if each.cause else _value(each, key),
+                    "95 % interval": _interval(each, key),
                     "From": cases(each),
                     "": each.detail[:300],
                     "Meaning": _METRICS[key].meaning,

@@ -4,6 +4,7 @@ none. Takes them one at a time, in little memory."""
 from __future__ import annotations
 
 import array
+import copy
 import dataclasses
 import datetime
 import statistics
@@ -14,6 +15,7 @@ from typing import Any
 from mailrubric.evidence.observation import Observation
 from mailrubric.evidence.times import written
 from mailrubric.intervals import wilson
+from mailrubric.mail import listing
 from mailrubric.mail.message import AnalysedMessage
 from mailrubric.mail.metrics import METRICS
 from mailrubric.mail.received import boundary, network_of
@@ -26,6 +28,8 @@ FEW_WORDS = 20
 MOST_UNKNOWN = 0.1
 """Of what a share is about, no more than this part may be unknown: otherwise the rest says too little about all."""
 SOURCE = "mailrubric mail analyse"
+BY_WORD = "all messages are bulk mail, as its reader says"
+"""Detail of a share whose messages are bulk mail because somebody said so (``--bulk``)."""
 _MOST_COMMON = 20
 
 
@@ -71,8 +75,10 @@ def _always(message: AnalysedMessage) -> bool:
     return True
 
 
-def _bulk(message: AnalysedMessage) -> bool:
-    return message.bulk is True
+def _bulk_but_for(sign: str) -> Callable[[AnalysedMessage], bool | None]:
+    """Whether a message is bulk mail, by every sign but the field that is measured: chosen by that, all would have it,
+    and those without would have dropped out."""
+    return lambda message: listing.kind(message, without=sign)
 
 
 def _html(message: AnalysedMessage) -> bool:
@@ -93,9 +99,10 @@ def _last_hop(message: AnalysedMessage) -> bool | None:
 
 
 _SHARES: tuple[
-    tuple[str, str, Callable[[AnalysedMessage], bool], Callable[[AnalysedMessage], bool | None], str], ...
+    tuple[str, str, Callable[[AnalysedMessage], bool | None], Callable[[AnalysedMessage], bool | None], str], ...
 ] = (
-    # metric, field whose cause tells why it is unknown, which messages it is about, value, what these are called
+    # metric, field whose cause tells why it is unknown, which messages it is about (None where that is not known),
+    # value, what these are called
     ("trial.dkim_pass_share", "dkim", _always, lambda m: None if m.dkim is None else m.dkim == "pass", "messages"),
     ("trial.dkim_aligned_share", "dkim_aligned", _always, lambda m: m.dkim_aligned, "messages"),
     (
@@ -118,17 +125,23 @@ _SHARES: tuple[
     ),
     ("trial.tls_last_hop_share", "sending_address", _always, _last_hop, "messages"),
     ("trial.bulk_share", "bulk", _always, lambda m: m.bulk, "messages"),
-    ("trial.list_unsubscribe_share", "", _bulk, lambda m: m.list_unsubscribe, "bulk messages"),
-    ("trial.one_click_share", "", _bulk, lambda m: m.one_click, "bulk messages"),
+    (
+        "trial.list_unsubscribe_share",
+        "",
+        _bulk_but_for(listing.LIST_UNSUBSCRIBE),
+        lambda m: m.list_unsubscribe,
+        "bulk messages",
+    ),
+    ("trial.one_click_share", "", _bulk_but_for(listing.LIST_UNSUBSCRIBE), lambda m: m.one_click, "bulk messages"),
     (
         "trial.one_click_signed_share",
         "one_click_signed",
-        lambda m: m.bulk is True and m.one_click,
+        lambda m: m.one_click,
         lambda m: m.one_click_signed,
-        "bulk messages with one-click unsubscription",
+        "messages with one-click unsubscription",
     ),
-    ("trial.list_id_share", "", _bulk, lambda m: bool(m.list_id), "bulk messages"),
-    ("trial.feedback_id_share", "", _bulk, lambda m: bool(m.feedback_id), "bulk messages"),
+    ("trial.list_id_share", "", _bulk_but_for(listing.LIST_ID), lambda m: bool(m.list_id), "bulk messages"),
+    ("trial.feedback_id_share", "", _bulk_but_for(""), lambda m: bool(m.feedback_id), "bulk messages"),
     ("trial.plain_text_share", "plain_text", _html, lambda m: m.plain_text, "messages with HTML"),
     ("trial.picture_only_share", "html", _html, _picture_only, "messages with HTML"),
     ("trial.https_links_share", "links", _linked, lambda m: m.https_links == m.links, "messages with web links"),
@@ -137,14 +150,21 @@ _SHARES: tuple[
 )
 
 
-class Aggregate:
-    """The sum of a stream of messages: ``add`` each, then ask for ``figures``."""
+_OF_BULK = frozenset(metric for metric, *_, what in _SHARES if what == "bulk messages")
+_KIND_UNKNOWN = ("kind_unknown", "no other field shows whether they are bulk mail")
 
-    def __init__(self) -> None:
+
+class Aggregate:
+    """The sum of a stream of messages: ``add`` each, then ask for ``figures``. ``all_bulk``: whoever gave them says
+    that all are bulk mail, so that shares of bulk messages are of all of them."""
+
+    def __init__(self, *, all_bulk: bool = False) -> None:
+        self.all_bulk = all_bulk
         self.messages = 0
         self.first: datetime.datetime | None = None
         self.last: datetime.datetime | None = None
         self.tallies = {metric: Tally() for metric, *_ in _SHARES}
+        self._of_all = {metric: Tally() for metric in _OF_BULK}
         self.senders: Counter[str] = Counter()
         self.signers: Counter[str] = Counter()
         self.mailers: Counter[str] = Counter()
@@ -165,7 +185,12 @@ class Aggregate:
         """One more message."""
         self.messages += 1
         for metric, field, applies, value, _ in _SHARES:
-            if applies(message):
+            about = applies(message)
+            if metric in _OF_BULK:
+                self._of_all[metric].add(value(message), ("", ""))
+            if about is None:
+                self.tallies[metric].add(None, _KIND_UNKNOWN)
+            elif about:
                 found = value(message)
                 cause = ("", "")
                 if found is None:
@@ -220,11 +245,21 @@ class Aggregate:
         else:
             self._addresses_cut = True
 
+    def taken_for_bulk(self) -> Aggregate:
+        """The same sum with ``all_bulk``. Shares its parts with this one: no more messages may be added to either."""
+        other = copy.copy(self)
+        other.all_bulk = True
+        return other
+
     # -- what came of it ----------------------------------------------------------------------------------------------
 
     def figures(self) -> list[Figure]:
         """Every metric of ``mailrubric.mail.metrics``, in its order."""
         found = {metric: self._share(metric, tally) for metric, tally in self.tallies.items()}
+        if self.all_bulk:
+            for metric, tally in self._of_all.items():
+                share = self._share(metric, tally)
+                found[metric] = dataclasses.replace(share, detail=BY_WORD) if tally.n else share
         hops = self.tls_hops + self.plain_hops
         found["trial.messages_analysed"] = Figure("trial.messages_analysed", self.messages, self.messages)
         if self.unknown_hops > MOST_UNKNOWN * (hops + self.unknown_hops):
@@ -330,6 +365,7 @@ class Aggregate:
         units = {metric.key: metric.unit for metric in METRICS}
         return {
             "messages": self.messages,
+            "all_bulk": self.all_bulk,
             "first": _stamp(self.first),
             "last": _stamp(self.last),
             "figures": [

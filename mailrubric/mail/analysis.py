@@ -121,6 +121,7 @@ def analyse_message(
         defects=tuple(defects),
         bulk=listed.bulk,
         bulk_reasons=listed.bulk_reasons,
+        personal_signs=listed.personal_signs,
         list_unsubscribe=listed.list_unsubscribe,
         unsubscribe_https=listed.unsubscribe_https,
         unsubscribe_mailto=listed.unsubscribe_mailto,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mailrubric.evidence.observation import Observation, ObservedValue
@@ -122,6 +123,26 @@ METRICS: tuple[Metric, ...] = (
         _SENDERS,
     ),
 )
+
+TITLES: Mapping[str, str] = {
+    "trial.messages_per_week": "Messages a week",
+    "trial.messages_per_week_p90": "… to one recipient in ten",
+    "trial.overfed_weeks_share": "Weeks over the tolerance",
+    "trial.same_day_share": "Days with several messages",
+    "trial.burstiness": "Burstiness, −1 to 1",
+    "trial.waking_hours_share": "In waking hours",
+    "trial.working_hours_share": "In working hours",
+    "trial.zone_following_share": "Campaigns by local time",
+    "trial.local_time_sending": "Sends by local time",
+    "trial.never_opened_share": "Never opened",
+    "trial.sunset_ratio": "Later ÷ earlier, to who never opens",
+    "trial.sunset_policy": "Lets go who never opens",
+    "trial.frequency_capping": "Keeps to a cap",
+    "trial.first_mail_minutes": "Sign-up to first mail",
+    "trial.mail_after_unsubscribing": "Mail after unsubscribing",
+    "trial.unsubscribe_obeyed": "Obeys unsubscriptions",
+}
+"""What tables and charts call each metric."""
 
 SOURCE = "mailrubric mail cadence"
 UNASKED = "not_told"

@@ -11,6 +11,7 @@ import re
 
 from mailrubric.mail import fields
 from mailrubric.mail.fields import Fields
+from mailrubric.mail.message import AnalysedMessage
 from probes.replies import printable
 
 FINGERPRINTS: tuple[str, ...] = (
@@ -20,6 +21,10 @@ FINGERPRINTS: tuple[str, ...] = (
     "x-mailin-eid", "x-mailin-campaign", "x-roving-id", "x-marketoid", "x-mktarchive",
 )  # fmt: skip
 """Names of fields that sending platforms are known to add. That one is there is a fact, whose it is a guess."""
+
+LIST_UNSUBSCRIBE = "List-Unsubscribe"
+LIST_ID = "List-Id"
+"""Signs of bulk mail that are measured themselves (``kind``)."""
 
 _PRECEDENCE = frozenset({"bulk", "list", "junk"})
 _URI = re.compile(r"<\s*([A-Za-z][A-Za-z0-9+.-]{0,20}):([^<>\s]{1,4000})\s*>")
@@ -31,6 +36,7 @@ class Listing:
 
     bulk: bool | None
     bulk_reasons: tuple[str, ...]
+    personal_signs: tuple[str, ...]
     list_unsubscribe: bool
     unsubscribe_https: bool
     unsubscribe_mailto: bool
@@ -58,10 +64,11 @@ def look(message: Fields) -> Listing:
     precedence = (message.first("precedence") or "").strip().lower()
     automatic = (message.first("auto-submitted") or "").partition(";")[0].partition("(")[0].strip().lower()
     list_id = message.first("list-id") or ""
-    bulk, reasons = _bulk(message, bool(schemes), bool(list_id), precedence, automatic)
+    bulk, reasons, personal = _bulk(message, bool(schemes), bool(list_id), precedence, automatic)
     return Listing(
         bulk=bulk,
         bulk_reasons=reasons,
+        personal_signs=personal,
         list_unsubscribe=bool(schemes),
         unsubscribe_https="https" in schemes,
         unsubscribe_mailto="mailto" in schemes,
@@ -75,6 +82,14 @@ def look(message: Fields) -> Listing:
     )
 
 
+def kind(message: AnalysedMessage, without: str = "") -> bool | None:
+    """Whether a message is bulk mail (True), made for one person (False), or neither is known, by every sign but
+    ``without``. A share of the bulk messages with some field may not know them by that field: it would be 100 %."""
+    if message.bulk and any(sign != without for sign in message.bulk_reasons):
+        return True
+    return False if message.personal_signs else None
+
+
 def _identifier(value: str) -> str:
     """What stands in angle brackets (RFC 2919 §3), else the whole."""
     _, bracket, inside = value.rpartition("<")
@@ -83,24 +98,27 @@ def _identifier(value: str) -> str:
 
 def _bulk(
     message: Fields, unsubscribe: bool, list_id: bool, precedence: str, automatic: str
-) -> tuple[bool | None, tuple[str, ...]]:
+) -> tuple[bool | None, tuple[str, ...], tuple[str, ...]]:
     """Bulk by a way to unsubscribe, a list's name, its precedence, or a platform's bulk stream; otherwise, made for one
-    person by a reply or by a machine's answer; otherwise nothing is known."""
+    person by a reply or by a machine's answer; otherwise nothing is known. Third: the signs of the latter, which are
+    kept beside those of bulk mail (``kind``)."""
     stream = (message.first("x-pm-message-stream") or "").strip().lower()
     signs = [
-        (unsubscribe, "List-Unsubscribe"),
-        (list_id, "List-Id"),
+        (unsubscribe, LIST_UNSUBSCRIBE),
+        (list_id, LIST_ID),
         (precedence in _PRECEDENCE, f"Precedence: {precedence}"),
         (stream == "broadcast", "X-PM-Message-Stream: broadcast"),
     ]
     found = tuple(reason for there, reason in signs if there)
-    if found:
-        return True, found
     signs = [
-        (automatic.startswith("auto-"), f"Auto-Submitted: {printable(automatic, 40)}, without list fields"),
-        (bool(message.places("in-reply-to")), "In-Reply-To, without list fields"),
+        (automatic.startswith("auto-"), f"Auto-Submitted: {printable(automatic, 40)}"),
+        (bool(message.places("in-reply-to")), "In-Reply-To"),
         (stream == "outbound", "X-PM-Message-Stream: outbound"),
-        (bool(message.places("x-auto-response-suppress")), "X-Auto-Response-Suppress, without list fields"),
+        (bool(message.places("x-auto-response-suppress")), "X-Auto-Response-Suppress"),
     ]
-    found = tuple(reason for there, reason in signs if there)
-    return (False, found) if found else (None, ())
+    personal = tuple(reason for there, reason in signs if there)
+    if found:
+        return True, found, personal
+    if personal:
+        return False, tuple(f"{sign}, without list fields" for sign in personal), personal
+    return None, (), ()

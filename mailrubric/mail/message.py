@@ -79,6 +79,7 @@ class AnalysedMessage:
     gave, None when it gave none or ``-0000``. ``arrived``: of the newest Received field, else of the mailbox itself.
     ``seen``: whether somebody has opened it, None when the mailbox does not say. ``bulk``: True for bulk mail, False
     for mail that one person gets because of what he did, None when there are no signs; ``bulk_reasons``: the signs.
+    ``personal_signs``: those of mail for one person, also where ``bulk`` is True because others outweigh them.
 
     ``campaign_id``: what a field of the platform calls the campaign (X-Campaign-ID, X-Mailgun-Tag …), "" when
     there is none; ``subject``: decoded, one printable line, cut at 200 characters, kept to tell campaigns apart.
@@ -112,6 +113,7 @@ class AnalysedMessage:
 
     bulk: bool | None = None
     bulk_reasons: tuple[str, ...] = ()
+    personal_signs: tuple[str, ...] = ()
     list_unsubscribe: bool = False
     unsubscribe_https: bool = False
     unsubscribe_mailto: bool = False

@@ -1,8 +1,11 @@
 """What analysed messages give, declared as every other metric is. Shares are in per cent of the messages that each
-meaning names; their intervals cover whatever the messages are of which nothing is known, and where these are more than
-one in ten, there is no value."""
+meaning names (bulk messages: by other signs than the field that is counted, or because their reader says so); their
+intervals cover whatever the messages are of which nothing is known, and where these are more than one in ten, there is
+no value."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from probes.model import Metric
 
@@ -111,8 +114,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "trial.one_click_signed_share",
         "number",
-        "Share of the bulk messages with one-click unsubscription in which a verified DKIM signature covers both of "
-        "its fields.",
+        "Share of the messages with one-click unsubscription in which a verified DKIM signature covers both of its "
+        "fields.",
         "%",
         "RFC 8058 §4",
     ),
@@ -169,3 +172,32 @@ METRICS: tuple[Metric, ...] = (
     Metric("trial.message_bytes", "integer", "Size of the median message.", "B", "RFC 5322"),
 )
 """Every metric that ``aggregate`` gives."""
+
+TITLES: Mapping[str, str] = {
+    "trial.messages_analysed": "Messages analysed",
+    "trial.dkim_pass_share": "DKIM signature verified",
+    "trial.dkim_aligned_share": "DKIM aligned with From",
+    "trial.dkim_key_bits": "Smallest RSA key of DKIM",
+    "trial.dkim_body_unsigned_share": "Body signed in part only (l=)",
+    "trial.spf_aligned_share": "SPF aligned with From",
+    "trial.dmarc_aligned_share": "Either aligned (DMARC)",
+    "trial.dmarc_stated_pass_share": "DMARC passed, receiver says",
+    "trial.tls_hop_share": "Hops over TLS",
+    "trial.tls_last_hop_share": "Last hop over TLS",
+    "trial.sending_addresses": "Sending addresses",
+    "trial.sending_networks": "Sending networks",
+    "trial.bulk_share": "Signs of bulk mail",
+    "trial.list_unsubscribe_share": "Bulk: List-Unsubscribe",
+    "trial.one_click_share": "Bulk: one-click unsubscribe",
+    "trial.one_click_signed_share": "One-click signed by DKIM",
+    "trial.list_id_share": "Bulk: List-Id",
+    "trial.feedback_id_share": "Bulk: Feedback-ID",
+    "trial.plain_text_share": "HTML with a plain-text part",
+    "trial.plain_text_likeness": "HTML's words in plain text",
+    "trial.picture_only_share": "Pictures, hardly any words",
+    "trial.https_links_share": "All links over HTTPS",
+    "trial.tracking_pixel_share": "Hidden picture (tracking)",
+    "trial.redirect_links_share": "Links by way of a counter",
+    "trial.message_bytes": "Size of a message",
+}
+"""What tables and charts call each metric."""

@@ -24,6 +24,7 @@ def test_every_cause_of_a_probe_and_of_scoring_is_explained():
         "message_cut",
         "no_trusted_results",
         "not_stated",
+        "kind_unknown",
         "field_missing",
         "too_few",
         "zone_unknown",

@@ -106,13 +106,30 @@ def test_what_it_stores_is_what_the_command_stores(workspace: Path, tmp_path: Pa
     assert "figures stored for Postmark" in app.success[0].value
     with Store(Workspace.open(workspace).store_url()) as store:
         kept = {each.metric: each for each in store.observations() if each.vendor == "postmark"}
-    assert kept["trial.one_click_share"].value == 0
+    assert (kept["trial.one_click_share"].value, kept["trial.one_click_share"].cause) == (None, "kind_unknown")
     assert (kept["trial.bulk_share"].value, kept["trial.bulk_share"].n) == (100, 156)
     assert kept["trial.local_time_sending"].cause == "too_few"  # all recipients in one zone show nothing of it
     assert "trial.unsubscribe_obeyed" not in kept  # nobody said when anybody unsubscribed
     assert {each.kind for each in kept.values()} == {"tested"}
     # Habits of one customer say nothing about the platform.
     assert (kept["trial.waking_hours_share"].value, kept["trial.waking_hours_share"].cause) == (None, "too_few")
+
+
+def test_a_reader_who_knows_that_all_is_bulk_mail_says_so(workspace: Path) -> None:
+    write(workspace / "mail" / "shop.mbox")
+    app = opened("shop.mbox")
+    assert "say so (--bulk, or the switch on the page Messages)" in text(app).replace("\\", "")
+    switch = next(each for each in app.toggle if each.label == "All of this is bulk mail")
+    switch.set_value(True).run(timeout=120)
+    assert not app.exception
+    assert "or the switch on the page Messages" not in text(app)
+    chooser = next(each for each in app.selectbox if each.label == "Whose platform sent it?")
+    chooser.select("postmark").run(timeout=60)
+    next(each for each in app.button if each.label == "Store the figures").click().run(timeout=60)
+    with Store(Workspace.open(workspace).store_url()) as store:
+        kept = {each.metric: each for each in store.observations() if each.vendor == "postmark"}
+    found = kept["trial.one_click_share"]
+    assert (found.value, found.n, found.detail) == (0, 156, "all messages are bulk mail, as its reader says")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mailbox
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def test_one_letter_in_full(call: Call, tmp_path: Path) -> None:
         "pass for mail.shop.example",
         "one-click unsubscription",
         "TLSv1.3 TLS_AES_256_GCM_SHA384",
-        "1 hidden pictures, 1 redirecting links",
+        "1 hidden picture, 1 redirecting link\n",
         "192.0.2.25",
     ):
         assert words in result.out, words
@@ -86,6 +87,9 @@ def test_a_mailbox_summed_up(call: Call, box: Path) -> None:
     assert result.code == 0
     assert "6 messages, 2026-03-02 to 2026-03-02" in result.out
     assert result.out.count("one-click\n") == 6
+    assert "192.0.2.25 (1 domain)" in result.out
+    assert re.search(r"Bulk: one-click unsubscribe +100\.0% +61\.0 to 100\.0% +6\n", result.out)
+    assert "trial." not in result.out
     assert "skipped: 1 × no header field in it (new/broken)" in result.err
     document = call("mail", "analyse", box, "--offline", "--json", "--each").json
     assert len(document["messages"]) == document["summary"]["messages"] == 6
@@ -95,6 +99,40 @@ def test_a_mailbox_summed_up(call: Call, box: Path) -> None:
     assert figures["trial.one_click_share"]["low"] == pytest.approx(60.97, abs=0.01)  # Wilson, 6 of 6
     assert (figures["trial.dkim_pass_share"]["value"], figures["trial.dkim_pass_share"]["cause"]) == (None, "offline")
     assert document["skipped"] == [{"reason": "no header field in it", "count": 1, "places": ["new/broken"]}]
+
+
+def test_the_header_that_is_measured_does_not_choose_the_messages(call: Call, tmp_path: Path) -> None:
+    """Of 50 newsletters 5 have List-Unsubscribe: not 100 % of 5, but unknown until somebody says what they are."""
+    found = mailbox.Maildir(tmp_path / "box")
+    rest = LETTER.replace(b"List-Id: <news.shop.example>\n", b"")
+    bare = b"".join(line for line in rest.splitlines(keepends=True) if not line.startswith(b"List-Unsubscribe"))
+    for number in range(50):
+        found.add(rest if number < 5 else bare)
+    path = tmp_path / "box"
+    keys = ["trial.list_unsubscribe_share", "trial.one_click_share", "trial.list_id_share", "trial.feedback_id_share"]
+
+    def shares(*words: str) -> dict[str, dict[str, object]]:
+        summary = call("mail", "analyse", path, "--offline", "--json", *words).json["summary"]
+        assert summary["all_bulk"] is bool(words)
+        return {each["metric"]: each for each in summary["figures"]}
+
+    unsaid = shares()
+    for key in keys:
+        assert (unsaid[key]["value"], unsaid[key]["cause"]) == (None, "kind_unknown"), key
+    assert unsaid[keys[0]]["unknown"] == 50
+    assert unsaid[keys[2]]["unknown"] == 45
+    said = shares("--bulk")
+    assert [(said[key]["value"], said[key]["n"], said[key]["unknown"]) for key in keys] == [
+        (10, 50, 0),
+        (10, 50, 0),
+        (0, 50, 0),
+        (0, 50, 0),
+    ]
+    assert said[keys[0]]["low"] == pytest.approx(4.35, abs=0.01)  # Wilson, 5 of 50
+    assert said["trial.bulk_share"] == unsaid["trial.bulk_share"]
+    assert "If all of them are bulk mail, say so (--bulk" in call("mail", "analyse", path, "--offline").out
+    shown = call("mail", "analyse", path, "--offline", "--bulk").out
+    assert re.search(r"Bulk: one-click unsubscribe +10\.0% +4\.3 to 21\.4% +50 ", shown)
 
 
 def test_what_was_found_is_stored_for_a_vendor(call: Call, box: Path) -> None:

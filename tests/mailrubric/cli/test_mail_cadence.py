@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import mailbox
+import re
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,8 @@ def test_for_people(call: Call, tmp_path: Path, zones: Path) -> None:
     assert result.code == 0
     assert result.out.startswith("156 messages from shop.example to 3 recipients, 2026-03-02 to 2026-08-27\n")
     assert "66.7%" in result.out
+    assert re.search(r"Messages a week +2 messages/week +2 messages/week +3 recipients", result.out)
+    assert "trial." not in result.out
     assert (
         "- Send by the recipient's time zone: of campaigns to several zones only 0 % (95 % interval 0 to 7 %"
         in result.out
@@ -137,7 +140,7 @@ def test_what_was_tried_and_did_not_show_contradicts_the_claim(call: Call, tmp_p
     path = write(tmp_path / "a.mbox")
     words = ("--zones", zones, "--vendor", "acme", "--json")
     assert call("mail", "cadence", path, "--tried", "local-time", *words).json["stored"] > 5
-    assert call("mail", "analyse", path, "--offline", "--vendor", "acme", "--json").code == 0
+    assert call("mail", "analyse", path, "--offline", "--bulk", "--vendor", "acme", "--json").code == 0
     explained = call("explain", "acme")
     assert "tested no, n = 52" in explained.out
     assert "tested 0% (95 % interval 0% to " in explained.out

@@ -14,12 +14,15 @@ from bench.mailboxes import Mail, write_maildir, write_mbox
 from mailrubric.causes import EXPLANATIONS
 from mailrubric.intervals import wilson
 from mailrubric.mail import reading
-from mailrubric.mail.aggregate import Aggregate, aggregate, bounds
+from mailrubric.mail.aggregate import Aggregate, Figure, aggregate, bounds
 from mailrubric.mail.analysis import Analysis, Settings, Wanted, align, analyse_message, undecided
+from mailrubric.mail.cadence_metrics import METRICS as CADENCE_METRICS
+from mailrubric.mail.cadence_metrics import TITLES as CADENCE_TITLES
 from mailrubric.mail.message import AnalysedMessage, Hop, Missing
-from mailrubric.mail.metrics import METRICS
+from mailrubric.mail.metrics import METRICS, TITLES
 from mailrubric.mail.names import Names, Text
 from mailrubric.mail.reading import Place, Raw
+from mailrubric.mail.words import figure_words, interval_words
 from probes.network import Options
 
 
@@ -305,11 +308,12 @@ def test_a_signature_that_was_not_checked_is_not_its_absence() -> None:
 
 
 def test_shares_are_of_what_they_are_about() -> None:
-    bulk = plain(bulk=True, list_unsubscribe=True, one_click=True, one_click_signed=True, html=True, plain_text=True)
+    listed = {"bulk": True, "bulk_reasons": ("List-Unsubscribe", "Precedence: bulk")}
+    bulk = plain(**listed, list_unsubscribe=True, one_click=True, one_click_signed=True, html=True, plain_text=True)
     bulk = dataclasses.replace(bulk, text_alike=0.5, words=300, images=2)
-    worse = plain(bulk=True, list_unsubscribe=True, html=True, plain_text=False, links=2, https_links=1)
+    worse = plain(**listed, list_unsubscribe=True, html=True, plain_text=False, links=2, https_links=1)
     worse = dataclasses.replace(worse, words=3, images=1)
-    person = plain(bulk=False, html=False, plain_text=True, links=1, https_links=1)
+    person = plain(bulk=False, personal_signs=("In-Reply-To",), html=False, plain_text=True, links=1, https_links=1)
     found = figures([bulk, bulk, bulk, worse, person])
     assert found["trial.one_click_share"] == (75.0, "")
     assert found["trial.one_click_signed_share"] == (100.0, "")
@@ -319,6 +323,59 @@ def test_shares_are_of_what_they_are_about() -> None:
     assert found["trial.picture_only_share"] == (25.0, "")
     assert found["trial.plain_text_likeness"] == (50.0, "")
     assert found["trial.messages_analysed"] == (5, "")
+
+
+def test_a_field_does_not_choose_the_messages_that_it_is_counted_among() -> None:
+    def share(metric: str, messages: list[AnalysedMessage], *, all_bulk: bool = False) -> Figure:
+        total = aggregate(messages)
+        total = total.taken_for_bulk() if all_bulk else total
+        return next(each for each in total.figures() if each.metric == f"trial.{metric}")
+
+    by_header = plain(bulk=True, bulk_reasons=("List-Unsubscribe",), list_unsubscribe=True, one_click=True)
+    by_both = dataclasses.replace(by_header, bulk_reasons=("List-Unsubscribe", "List-Id"), list_id="a.example")
+    by_id = plain(bulk=True, bulk_reasons=("List-Id",), list_id="a.example")
+    bare = plain()
+    reply = plain(bulk=True, bulk_reasons=("List-Unsubscribe",), personal_signs=("In-Reply-To",), list_unsubscribe=True)
+
+    # Nobody knows what the 45 are, nor what the five are but for the header itself.
+    for metric in ("list_unsubscribe_share", "one_click_share"):
+        found = share(metric, [by_header] * 5 + [bare] * 45)
+        assert (found.value, found.cause, found.unknown) == (None, "kind_unknown", 50)
+        found = share(metric, [by_header] * 5 + [bare] * 45, all_bulk=True)
+        assert (found.value, found.n, found.unknown) == (10, 50, 0)
+        # Another sign settles it; up to one in ten unknown widen the interval on both sides.
+        found = share(metric, [by_both] * 20 + [by_id] * 70 + [bare] * 5 + [by_header] * 5)
+        assert found.value == pytest.approx(100 * 20 / 90)
+        assert (found.n, found.unknown) == (90, 10)
+        assert (found.low, found.high) == tuple(100 * bound for bound in bounds(20, 90, 10))
+    # The other way round: what List-Id is counted among is known by List-Unsubscribe.
+    found = share("list_id_share", [by_both] * 20 + [by_header] * 60)
+    assert (found.value, found.n, found.unknown) == (25, 80, 0)
+    assert share("list_id_share", [by_id] * 5).cause == "kind_unknown"
+    assert share("feedback_id_share", [by_id] * 5 + [bare] * 45).cause == "kind_unknown"
+    # Without the header it is a reply, made for one person: of no bulk mail.
+    assert share("list_unsubscribe_share", [reply] * 5).cause == "not_applicable"
+    assert share("list_id_share", [reply] * 5).n == 5
+
+
+def test_one_precision_and_one_unit_in_an_interval() -> None:
+    assert interval_words(6.0, 6.0, "messages/week") == "6 messages/week"
+    assert interval_words(1.0, 1.0, "messages/week") == "1 message/week"
+    assert interval_words(5.0, 6.25, "messages/week") == "5.0 to 6.3 messages/week"
+    assert interval_words(0.0, 7.1347, "%") == "0.0 to 7.1%"
+    assert interval_words(-0.812, 0.4, "") == "-0.81 to 0.40"
+    assert interval_words(990.5, 12345.6, "min") == "991 to 12,346 min"
+    assert interval_words(None, None, "%") == ""
+    assert figure_words(6, unit="messages/week") == "6 messages/week"
+    assert figure_words(1.0, 0.5, 3.25, "messages/week") == "1.0 messages/week"
+    assert figure_words(12345, unit="B") == "12,345 B"
+    assert figure_words(True) == "yes"
+    assert figure_words(None) == "unknown"
+
+
+def test_every_metric_has_a_title() -> None:
+    assert list(TITLES) == [metric.key for metric in METRICS]
+    assert list(CADENCE_TITLES) == [metric.key for metric in CADENCE_METRICS]
 
 
 def test_without_messages_every_figure_has_a_cause() -> None:

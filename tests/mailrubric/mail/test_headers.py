@@ -8,6 +8,7 @@ import pytest
 
 from mailrubric.mail import fields, listing, received, results
 from mailrubric.mail.fields import Fields
+from mailrubric.mail.message import AnalysedMessage
 
 UTC = datetime.UTC
 
@@ -342,6 +343,14 @@ def test_bulk_by_a_stated_rule(lines: str, bulk: bool | None) -> None:
     found = listing.look(header(lines + "\nFrom: a@b.example"))
     assert found.bulk is bulk
     assert bool(found.bulk_reasons) == (bulk is not None)
+
+
+def test_signs_of_both_kinds_are_kept() -> None:
+    found = listing.look(header("Auto-Submitted: auto-generated\nList-Id: <x.y>\nFrom: a@b.example"))
+    message = AnalysedMessage(bulk=found.bulk, bulk_reasons=found.bulk_reasons, personal_signs=found.personal_signs)
+    assert found.personal_signs == ("Auto-Submitted: auto-generated",)
+    assert (listing.kind(message), listing.kind(message, without=listing.LIST_ID)) == (True, False)
+    assert listing.kind(AnalysedMessage()) is None
 
 
 def test_other_list_fields() -> None:
