@@ -304,7 +304,8 @@ Figures on them come from {folds} folds of whole topics ({topics} topics of the 
 one): each text is judged by a classifier that has seen no text of its topic. The lexicon and the patterns were
 completed while looking at errors on texts of the first file, and on some of the second, so these figures are on the
 kind side. The blind set was written before and apart from all this. It is read only to write this page, nothing was
-chosen by it, and it is not made of real reviews either.
+chosen by it, and it is not made of real reviews either. A second rater labelled 160 of its texts without seeing the
+labels and found the same every time (Cohen's κ 1.00): its texts are clearer than many real ones.
 
 The strength of the regularisation and how much each set and block counts were chosen by looking at the held-out parts
 of the public sets and at two folds of the mail texts, so those figures are somewhat kind too; the blind set's is not.
