@@ -81,7 +81,7 @@ def page() -> None:
     _lead(read)
     if not read.total.messages:
         return
-    total = read.total.taken_for_bulk() if _all_bulk() else read.total
+    total = read.total.taken_for_bulk() if _all_bulk(read) else read.total
     _signed(total)
     found = _over_weeks(read)
     if found is not None:
@@ -134,10 +134,11 @@ def _dns(current: View) -> tuple[bool, Options | None]:
     return ask, Options(**current.workspace.network_options()) if ask else None
 
 
-def _all_bulk() -> bool:
+def _all_bulk(read: _Read) -> bool:
+    # Of one mailbox: what was said of it must not be taken for said of the next.
     return st.toggle(
         "All of this is bulk mail",
-        key="messages_bulk",
+        key=f"messages_bulk {read.key}",
         help="Shares of the bulk messages are then of all messages. Otherwise a message counts as bulk mail only by "
         "other signs than the field that is counted, and where these are too few, the share is unknown.",
     )
