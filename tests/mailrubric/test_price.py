@@ -147,7 +147,7 @@ needs = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(plans, min_size=1, max_size=3), st.lists(plans, min_size=1, max_size=3), needs)
 def test_break_even_is_right_at_every_single_volume(first: list[Plan], second: list[Plan], need: Need) -> None:
     one, other = vendor("one", *first), vendor("other", *second)

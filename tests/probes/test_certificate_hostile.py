@@ -93,9 +93,9 @@ def test_mutated_chains(others: list[tuple[bytes, list[tuple[str, int, int]]]]) 
     chain = (LEAF.der, *(mutate(der, how) for der, how in others), zoo.intermediate().der)
     found = judged(chain, STAPLES[0])
     # Leaf and intermediate are there. (A twin of the intermediate with a broken signature before it costs the trust of
-    # OpenSSL, which does not look for another one: that is what clients see.)
+    # OpenSSL, which does not look for another one: that is what clients see. So does a twin under a strange root.)
     assert found["chain_complete"].value is not False
-    assert found["trust_error"].value in ("none", "other: certificate signature failure")
+    assert found["trust_error"].value in ("none", "other: certificate signature failure", "unknown_issuer")
     assert found["chain_length"].value == len(chain)
 
 

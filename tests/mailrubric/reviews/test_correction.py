@@ -22,7 +22,7 @@ def test_it_is_rogan_and_gladen_where_one_class_is_absent() -> None:
 
 
 @given(st.lists(st.floats(0.01, 1), min_size=3, max_size=3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_truth_is_recovered_from_the_counts_it_should_give(weights: list[float]) -> None:
     truth = np.array(weights) / sum(weights)
     rates = np.array(MATRIX) / np.sum(MATRIX, axis=1, keepdims=True)
@@ -33,7 +33,7 @@ def test_the_truth_is_recovered_from_the_counts_it_should_give(weights: list[flo
 
 
 @given(st.tuples(*[st.integers(0, 500)] * 3), st.lists(st.tuples(*[st.integers(1, 300)] * 3), min_size=3, max_size=3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_shares_are_shares_whatever_was_counted(counts: tuple[int, int, int], matrix: list[tuple[int, ...]]) -> None:
     if sum(counts) == 0:
         return
@@ -44,7 +44,7 @@ def test_shares_are_shares_whatever_was_counted(counts: tuple[int, int, int], ma
 
 
 @given(st.tuples(*[st.integers(0, 60)] * 3).filter(any))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_least_squares_over_the_simplex_beats_every_point_of_a_grid(counts: tuple[int, int, int]) -> None:
     rates = np.array(MATRIX) / np.sum(MATRIX, axis=1, keepdims=True)
     counted = np.array(counts) / sum(counts)

@@ -176,7 +176,7 @@ def test_too_many_columns_and_keys_are_refused(tmp_path: Path) -> None:
 
 
 _ANY = settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 
 

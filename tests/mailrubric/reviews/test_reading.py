@@ -213,7 +213,7 @@ def test_what_cannot_be_understood_is_classified(tmp_path: Path, classified: lis
     st.sampled_from(LABELS),
     st.dictionaries(st.sampled_from(ASPECTS), st.sampled_from(LABELS)),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_reading_comes_back_to_the_last_digit(millionths: tuple[int, int], label: Any, about: dict[str, str]) -> None:
     low, high = sorted(millionths)
     numbers = (low / 1e6, round((high - low) / 1e6, 6), round(1.0 - high / 1e6, 6))

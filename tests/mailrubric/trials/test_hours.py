@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mailrubric.trials.hours import HoursError, WorkingHours, parse, working_hours
 
-patient = settings(deadline=None, max_examples=60)  # the machine may have much else to do
+patient = settings(deadline=None, max_examples=30)  # the machine may have much else to do
 
 BERLIN = parse("Europe/Berlin mon-fri 09:00-17:00")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mailrubric.trials import intervals
 from mailrubric.trials.intervals import Duration
 
-patient = settings(deadline=None, max_examples=60)  # the machine may have much else to do
+patient = settings(deadline=None, max_examples=30)  # the machine may have much else to do
 
 LEUKAEMIA = [
     *((weeks, True) for weeks in (6, 6, 6, 7, 10, 13, 16, 22, 23)),

@@ -13,7 +13,7 @@ from mailrubric.catalogue import yamlfile
 from mailrubric.trials import table, tasks
 from mailrubric.trials.tasks import Event, Trial
 
-patient = settings(deadline=None, max_examples=60)  # the machine may have much else to do
+patient = settings(deadline=None, max_examples=30)  # the machine may have much else to do
 
 TASKS = tasks.shipped_tasks()
 NINE = datetime(2024, 3, 4, 9, tzinfo=UTC)
