@@ -142,13 +142,13 @@ def test_a_folder_in_several_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     mails = {number: letter(number, 900 * (number % 3)) for number in range(3, 60, 2)}
     with served(Server(mails)) as server:
         found = list(read(server, tmp_path, "Caf\u00e9"))
+        until = time.monotonic() + 10
+        while "LOGOUT" not in server.lines and time.monotonic() < until:
+            time.sleep(0.01)  # we may be through before the server has read our goodbye
     assert [place.data for place in found] == list(mails.values())
     assert [place.name for place in found] == [rf"Caf\xc3\xa9 {number}" for number in mails]
     assert all(place.seen is True for place in found)  # odd numbers carry \Seen
     assert {place.arrived.isoformat() for place in found if place.arrived} == {"2026-11-23T05:00:02+00:00"}
-    until = time.monotonic() + 10
-    while "LOGOUT" not in server.lines and time.monotonic() < until:
-        time.sleep(0.01)  # we may be through before the server has read our goodbye
     verbs = {line.split()[0] if line.split()[0] != "UID" else line.split()[1] for line in server.lines}
     assert verbs == {"CAPABILITY", "AUTHENTICATE", "EXAMINE", "SEARCH", "FETCH", "LOGOUT"}
     assert 'EXAMINE "Caf&AOk-"' in server.lines
