@@ -7,6 +7,7 @@ that unpacks to a terabyte, a quotation mark that is never closed. What can't be
 
 from __future__ import annotations
 
+import abc
 import codecs
 import dataclasses
 import io
@@ -420,7 +421,7 @@ _DEEPEST = 6
 _MOST_IN_LIST = 3  # of a list of objects inside a review
 
 
-class _JsonTable:
+class _JsonTable(abc.ABC):
     """What files of JSON have in common: columns are the keys of all objects, those of objects in them joined with a
     dot."""
 
@@ -466,8 +467,9 @@ class _JsonTable:
             return Problem(number, "json", "this is no JSON object")
         return _flatten(value)
 
+    @abc.abstractmethod
     def _texts(self) -> Iterator[tuple[int, str | Problem]]:
-        raise NotImplementedError
+        """Number and text of each record, or why it is none."""
 
 
 def _loads(text: str) -> Any:
