@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import needs, postgresql
+from tests import needs, postgresql, starvation
 
 SPREAD = {"tests/hostile/test_fault_matrix.py"}
 """Files whose tests share nothing, so that any worker may run any of them."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests that failed while the machine stood still get another turn."""
+    config.pluginmanager.register(starvation.Plugin(), "starvation")
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
