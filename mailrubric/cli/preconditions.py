@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +33,8 @@ def preconditions(
     Connects to two well-known mail servers and two services over IPv6, and asks DNS. Exit code 1 when something is
     missing.
     """
+    import asyncio
+
     from mailrubric.cli import network
 
     found = asyncio.run(_check(network.options(workspace, allow_private=allow_private, resolver=resolver)))

@@ -5,7 +5,6 @@ Only what a probe of a target needs is imported at the top: that command must st
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import difflib
 from collections.abc import Sequence
@@ -268,6 +267,8 @@ def _report(
     endpoint: Endpoint, settings: Options, probes: Sequence[Probe] | None, record: Path | None, replay: Path | None
 ) -> Report:
     """The report on one endpoint, from the network or from a recording."""
+    import asyncio
+
     from probes.runner import probe_endpoint
 
     if record is None and replay is None:

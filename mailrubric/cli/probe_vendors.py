@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import datetime
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mailrubric.causes import explain, short
-from mailrubric.cli import own_server
+from mailrubric.cli import own_server, stopping
 from mailrubric.cli.catalogue import choose, read_catalogue, store_of, store_words
 from mailrubric.cli.terminal import Failure, Usage, complain, interactive, print_json, print_table, say
 from mailrubric.cli.workspace import open_workspace
@@ -23,6 +21,8 @@ from mailrubric.evidence.runs import Run, conditions_to_json, sentences
 from mailrubric.probing import Progress, State, StoreFailure, Summary, VendorSummary, plan, probe_vendors
 
 if TYPE_CHECKING:
+    import asyncio
+
     from mailrubric.catalogue.catalogue import Catalogue
     from mailrubric.evidence.store import Store
     from mailrubric.probing import Job
@@ -180,9 +180,8 @@ def _run(
 ) -> tuple[Summary, list[Progress], str]:
     events: list[Progress] = []
 
-    async def run() -> Summary:
-        stop = asyncio.Event()
-        with _stopping_politely(stop), _progress(len(jobs)) as tell:
+    async def run(stop: asyncio.Event) -> Summary:
+        with _progress(len(jobs)) as tell:
 
             def heard(event: Progress) -> None:
                 if event.state in _OVER:
@@ -202,7 +201,7 @@ def _run(
             )
 
     try:
-        return asyncio.run(run()), events, ""
+        return stopping.run(run, "stopping; what was measured is kept"), events, ""
     except StoreFailure as failure:
         return failure.summary, events, str(failure)
 
@@ -211,33 +210,6 @@ def _tell_preconditions(run: Run) -> None:
     """At once, before a long run: what it will not be able to measure from here."""
     for sentence in sentences(run):
         complain(sentence)
-
-
-@contextlib.contextmanager
-def _stopping_politely(stop: asyncio.Event) -> Iterator[None]:
-    """The first Ctrl-C (or a request to terminate) asks the run to stop; the second ends it at once."""
-    loop = asyncio.get_running_loop()
-    main = asyncio.current_task()
-
-    def asked() -> None:
-        if stop.is_set() and main is not None:
-            main.cancel()
-            return
-        complain("stopping; what was measured is kept (Ctrl-C again to leave at once)")
-        stop.set()
-
-    caught = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-            former = signal.getsignal(number)
-            loop.add_signal_handler(number, asked)
-            caught[number] = former
-    try:
-        yield
-    finally:
-        for number, former in caught.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, former)
 
 
 @contextlib.contextmanager

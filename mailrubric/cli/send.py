@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -145,7 +142,7 @@ def send(
     _announce(plan)
     if not own_account:
         raise Usage("nothing was sent: say --own-account when this account and these mailboxes are yours to use")
-    outcome = asyncio.run(_run(plan, settings))
+    outcome = _run(plan, settings)
     report = ""
     if no_store:
         observed = sending.observations(outcome)
@@ -161,25 +158,15 @@ def send(
     raise typer.Exit(STOPPED if outcome.stopped else 0 if outcome.accepted else NOTHING_ACCEPTED)
 
 
-async def _run(plan: Plan, settings: Options) -> Outcome:
+def _run(plan: Plan, settings: Options) -> Outcome:
     """Send and look. The first Ctrl-C ends it after one more look, and what was seen is kept; the second ends it at
     once."""
+    from mailrubric.cli import stopping
     from mailrubric.mail.sending import run
 
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-
-    def asked() -> None:
-        complain("stopping after one more look; what was seen is kept (Ctrl-C again to leave at once)")
-        stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
-
-    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-        loop.add_signal_handler(signal.SIGINT, asked)
-    try:
-        return await run(plan, settings, complain, stop)
-    finally:
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.remove_signal_handler(signal.SIGINT)
+    return stopping.run(
+        lambda stop: run(plan, settings, complain, stop), "stopping after one more look; what was seen is kept"
+    )
 
 
 def _announce(plan: Plan) -> None:
