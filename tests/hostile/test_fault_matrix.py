@@ -466,8 +466,9 @@ async def test_name_server_that_fails_for_one_question(role: Role, options: Opti
 @pytest.mark.parametrize("fault", list(faults_web.cases("https"))[1:], ids=lambda case: case.name)
 async def test_policy_server(fault: faults_web.Case, options: Options) -> None:
     """Faults of the server that holds the MTA-STS policy: a policy is never made of them."""
+    patient = dataclasses.replace(LIMITS, dns_timeout=DEADLINE)  # the name server is not what fails
     async with name_server(ZONE) as asked, web_server(fault) as port:
-        asking = dataclasses.replace(options, resolver=asked.resolver)
+        asking = dataclasses.replace(options, limits=patient, resolver=asked.resolver)
         outcome = await timed(Endpoint("domain", domain="hostile.test"), asking, [DNSProbe(mta_sts_port=port)])
     assert check_time_and_bugs(outcome) == []
     found = outcome.found
