@@ -8,12 +8,9 @@ import contextlib
 import dataclasses
 import datetime
 import re
-import ssl
 from collections.abc import AsyncIterator
 
-from tests.probes.loopback import Listening, reset, scripted
-from tests.probes.sendserver import PASSWORD, TOKEN, USER, Gone, server_context
-from tests.probes.smtpserver import Fault
+from tests.probes.misbehaving import PASSWORD, TOKEN, USER, Gone, Misbehaving, Session, serving
 
 
 @dataclasses.dataclass
@@ -28,9 +25,9 @@ class Mail:
 
 
 @dataclasses.dataclass
-class Mailbox(Listening):
-    """How the server behaves, and what it was told. ``folders``: lines of LIST. ``instead``: another answer to a verb;
-    ``{tag}`` stands for its tag."""
+class Mailbox(Misbehaving):
+    """How the server behaves, and what it was told. ``folders``: lines of LIST. ``instead``: ``{tag}`` stands for the
+    command's tag. ``lines``: those that came under TLS."""
 
     implicit: bool = True
     capabilities: str = "IMAP4rev1 SASL-IR IDLE AUTH=PLAIN AUTH=LOGIN SPECIAL-USE LIST-EXTENDED"
@@ -42,42 +39,28 @@ class Mailbox(Listening):
         '(\\HasChildren \\Noselect) "/" "nothing"',
     )
     mails: list[Mail] = dataclasses.field(default_factory=list)
-    name: str = "127.0.0.1"
-    instead: dict[str, str] = dataclasses.field(default_factory=dict)
+    flood: int = 100_000
     greeting: str = "* OK ready"
     extra: str = ""
     """Untagged lines before every answer."""
-    fault: Fault | None = None
 
-    replies: int = 0
     searches: int = 0
     said: list[str] = dataclasses.field(default_factory=list)
-    lines: list[str] = dataclasses.field(default_factory=list)
     early: list[str] = dataclasses.field(default_factory=list)
     """Lines that came before TLS."""
 
 
 @contextlib.asynccontextmanager
 async def serve(mailbox: Mailbox) -> AsyncIterator[Mailbox]:
-    async def connected(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(Gone, OSError, asyncio.IncompleteReadError, ssl.SSLError):
-            await _Connection(mailbox, reader, writer).run()
-
-    async with scripted(connected) as listening:
-        mailbox.port = listening.port
+    async with serving(mailbox, lambda reader, writer: _Connection(mailbox, reader, writer)):
         yield mailbox
-        mailbox.connections = listening.connections
 
 
-class _Connection:
+class _Connection(Session):
     def __init__(self, mailbox: Mailbox, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._box, self._reader, self._writer = mailbox, reader, writer
-        self._tls = self._in = False
+        super().__init__(mailbox, reader, writer)
+        self._box = mailbox
         self._folder = ""
-
-    async def _start_tls(self) -> None:
-        await self._writer.start_tls(server_context(self._box.name))
-        self._tls = True
 
     async def run(self) -> None:
         if self._box.implicit:
@@ -175,37 +158,12 @@ class _Connection:
     async def _ok(self, tag: str, verb: str, untagged: str = "") -> None:
         await self._reply(verb, f"{self._box.extra}{untagged}{tag} OK done\r\n")
 
-    async def _line(self) -> str:
-        line = (await self._reader.readuntil(b"\r\n")).decode()[:-2]
+    def _hear(self, line: str) -> None:
         (self._box.lines if self._tls else self._box.early).append(line)
-        return line
 
     async def _reply(self, verb: str, reply: str | bytes) -> None:
-        box = self._box
-        data = reply if isinstance(reply, bytes) else reply.encode()
-        box.replies += 1
-        box.said.append(verb)
-        if box.fault is None or box.fault.number != box.replies:
-            await self._send(data)
-            return
-        match box.fault.what:
-            case "silence":
-                await self._reader.read()
-            case "reset":
-                reset(self._writer)
-            case "garbage":
-                await self._send(b"\x00\xff\x1b[31mgarbage\x07\r\n")
-                await self._reader.read()
-            case "endless line":
-                await self._send(b"x" * 100_000)
-                await self._reader.read()
-            case "cut off":
-                await self._send(data[: len(data) // 2])
-        raise Gone
-
-    async def _send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
+        self._box.said.append(verb)
+        await self._answer(reply if isinstance(reply, bytes) else reply.encode())
 
 
 def today() -> str:

@@ -10,79 +10,44 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import hmac
 import re
-import ssl
 from collections.abc import AsyncIterator, Callable
 
-from tests.hostile.server import authority
-from tests.probes.loopback import Listening, reset, scripted
-from tests.probes.smtpserver import Fault
+from tests.probes.misbehaving import PASSWORD, TOKEN, USER, Gone, Misbehaving, Session, serving
 
-HOST = "127.0.0.1"
-USER, PASSWORD, TOKEN = "me@own.test", "Tr0ub4dor&3-is-secret", "ya29.token-that-is-secret"
 SALT, ITERATIONS = b"salt-and-pepper", 4096
 
 
-@functools.cache
-def server_context(name: str = HOST) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority().issue_cert(name).configure_cert(context)
-    return context
-
-
-class Gone(Exception):
-    """The connection is over."""
-
-
 @dataclasses.dataclass
-class Server(Listening):
-    """How the server behaves, and what it has seen. ``instead``: another reply to commands with this verb (after TLS).
-    ``echo``: every reply repeats all that was sent so far, as it came and decoded. ``signs``: whether SCRAM ends with a
-    right signature."""
+class Server(Misbehaving):
+    """How the server behaves, and what it has seen. ``instead``: after TLS alone. ``echo``: every reply repeats all
+    that was sent so far, as it came and decoded. ``signs``: whether SCRAM ends with a right signature."""
 
     implicit: bool = False
     mechanisms: str = "PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256 XOAUTH2 OAUTHBEARER"
     extensions: tuple[str, ...] = ("SIZE 1000000", "8BITMIME", "ENHANCEDSTATUSCODES")
     starttls: bool = True
-    name: str = HOST
-    instead: dict[str, str] = dataclasses.field(default_factory=dict)
     recipient: Callable[[str], str] = lambda path: "250 2.1.5 ok"
     signs: bool = True
     echo: bool = False
-    fault: Fault | None = None
 
-    replies: int = 0
     said: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     """(what is answered, reply), numbered from 1."""
-    lines: list[str] = dataclasses.field(default_factory=list)
     delivered: list[bytes] = dataclasses.field(default_factory=list)
 
 
 @contextlib.asynccontextmanager
 async def serve(server: Server) -> AsyncIterator[Server]:
-    async def connected(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # ValueError: a client that gives up answers a challenge with QUIT, which is no Base64.
-        with contextlib.suppress(Gone, OSError, asyncio.IncompleteReadError, ssl.SSLError, ValueError):
-            await _Connection(server, reader, writer).run()
-
-    async with scripted(connected) as listening:
-        server.port = listening.port
+    async with serving(server, lambda reader, writer: _Connection(server, reader, writer)):
         yield server
-        server.connections = listening.connections
 
 
-class _Connection:
+class _Connection(Session):
     def __init__(self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._server, self._reader, self._writer = server, reader, writer
-        self._tls = False
-        self._in = self._known = False
-
-    async def _start_tls(self) -> None:
-        await self._writer.start_tls(server_context(self._server.name))
-        self._tls = True
+        super().__init__(server, reader, writer)
+        self._server = server
 
     async def run(self) -> None:
         if self._server.implicit:
@@ -196,11 +161,6 @@ class _Connection:
 
     # -- lines --------------------------------------------------------------------------------------------------------
 
-    async def _line(self) -> str:
-        line = (await self._reader.readuntil(b"\r\n")).decode()[:-2]
-        self._server.lines.append(line)
-        return line
-
     def _echo(self) -> str:
         """All that was said, in every form, in one line."""
         said = " ".join(self._server.lines)
@@ -211,42 +171,8 @@ class _Connection:
 
     async def _reply(self, to: str, reply: str) -> None:
         server = self._server
-        server.replies += 1
         server.said.append((to, reply))
         if server.echo and not reply.startswith("334"):
             *more, last = reply.split("\r\n")
             reply = "\r\n".join([*more, f"{last[:3]}-{last[4:]}", f"{last[:3]} {self._echo()}"])
-        data = reply.encode() + b"\r\n"
-        if server.fault is None or server.fault.number != server.replies:
-            await self._send(data)
-            return
-        match server.fault.what:
-            case "silence":
-                await self._reader.read()
-            case "reset":
-                reset(self._writer)
-            case "half-close":
-                with contextlib.suppress(NotImplementedError):  # TLS has none
-                    self._writer.write_eof()
-                    await self._reader.read()
-            case "garbage":
-                await self._send(b"\x00\xff\x1b[31mgarbage\x07\r\n")
-                await self._reader.read()
-            case "endless line":
-                await self._send(b"x" * 10000)
-                await self._reader.read()
-            case "421":
-                await self._send(b"421 4.3.2 going down\r\n")
-            case "450":
-                await self._send(b"450 4.3.2 not now\r\n")
-                return
-            case "too much":
-                await self._send(data + b"250 2.0.0 and something else\r\n")
-                return
-            case "cut off":
-                await self._send(data[: len(data) // 2])
-        raise Gone
-
-    async def _send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
+        await self._answer(reply.encode() + b"\r\n")

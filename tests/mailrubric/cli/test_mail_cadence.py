@@ -17,7 +17,7 @@ from mailrubric.mail import folder
 from tests.hostile.server import authority_file
 from tests.mailrubric.cli.conftest import Call, Result
 from tests.mailrubric.mail.test_folder import Server, served
-from tests.probes.sendserver import PASSWORD, USER
+from tests.probes.misbehaving import PASSWORD, USER
 
 ZONES = {"ann": "Europe/Berlin", "bob": "America/New_York", "cy": "Asia/Tokyo"}
 START = datetime.datetime(2026, 3, 2)

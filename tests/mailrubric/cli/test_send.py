@@ -24,7 +24,8 @@ from tests.hostile.server import authority_file
 from tests.mailrubric.cli.conftest import Call, Result
 from tests.probes import mailboxserver, sendserver
 from tests.probes.mailboxserver import Mail, Mailbox
-from tests.probes.sendserver import PASSWORD, USER, Server
+from tests.probes.misbehaving import PASSWORD, USER
+from tests.probes.sendserver import Server
 
 ENVIRONMENT = {"ACME_USER": USER, "ACME_PASSWORD": PASSWORD, "BOX_USER": USER, "BOX_PASSWORD": PASSWORD}
 

@@ -24,7 +24,7 @@ from probes.network import Options
 from probes.send import Login
 from tests.hostile.server import authority_file
 from tests.probes.loopback import scripted
-from tests.probes.sendserver import PASSWORD, USER, Gone, server_context
+from tests.probes.misbehaving import PASSWORD, USER, Gone, server_context
 
 
 def letter(number: int, size: int = 0) -> bytes:

@@ -17,7 +17,8 @@ from probes.send import Login
 from tests.hostile.server import authority_file
 from tests.probes import mailboxserver, sendserver
 from tests.probes.mailboxserver import Mail, Mailbox
-from tests.probes.sendserver import HOST, PASSWORD, USER, Server
+from tests.probes.misbehaving import HOST, PASSWORD, USER
+from tests.probes.sendserver import Server
 
 LOGIN = Login(Credentials(USER, Secret(PASSWORD)))
 
