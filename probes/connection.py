@@ -12,6 +12,9 @@ import asyncio
 import contextlib
 import dataclasses
 import errno
+import socket
+import struct
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -771,6 +774,29 @@ def _stapled(tls: SSL.Connection, staple: bytes, data: object | None) -> bool:
     if isinstance(connection, Connection):
         connection.staple_received(staple)
     return True
+
+
+_TCP_INFO_BYTES = 104
+_ROUND_TRIP, _RETRANSMITTED = 68, 100  # where tcpi_rtt (µs) and tcpi_total_retrans stand, since Linux 2.6
+
+
+def handshake_ms(wire: Wire) -> float | None:
+    """How long the TCP handshake of a connection that has just been opened took, in milliseconds, by the clock of the
+    operating system (Linux, ``TCP_INFO``): our own knows no more than when we came round to look, which may be long
+    after when the machine is busy. None where the system does not tell, or when a lost SYN had to be sent again: what
+    it tells then is not the time since the first."""
+    plug = wire.transport.get_extra_info("socket")
+    option = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+    if plug is None or option is None:
+        return None
+    try:
+        told = plug.getsockopt(socket.IPPROTO_TCP, option, _TCP_INFO_BYTES)
+    except OSError:
+        return None
+    if len(told) < _TCP_INFO_BYTES:
+        return None
+    (round_trip,), (again,) = (struct.unpack_from("=I", told, place) for place in (_ROUND_TRIP, _RETRANSMITTED))
+    return round_trip / 1000 if round_trip and not again else None
 
 
 async def connect(address: str, port: int, until: float, make: Callable[[], Wire] = Wire) -> Wire:

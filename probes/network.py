@@ -29,7 +29,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from probes.addresses import IPAddress, blocked_reason, host_name, literal
-from probes.connection import Connection, TLSSession, Wire, connect, now, tls_context
+from probes.connection import Connection, TLSSession, Wire, connect, handshake_ms, now, tls_context
 from probes.model import WEB_ROLES, Cause, Endpoint, Step, Unmeasured
 from probes.replies import printable
 from probes.resolver import Answer, Resolver, ServerAnswer, ServerFailure
@@ -685,7 +685,7 @@ class Network:
             apart = for_request and place.requests < limits.connections_for_requests
             if place.dials >= self._connections_allowed and not apart:
                 raise Unmeasured(
-                    Cause.THROTTLED, f"our own limit of {self._connections_allowed} connections per address"
+                    Cause.NOT_PERMITTED, f"our own limit of {self._connections_allowed} connections per address"
                 )
             if mx and not self.is_own_server:  # his own may be asked as fast as it answers
                 await self._before_deadline(
@@ -705,6 +705,8 @@ class Network:
             except OSError as error:
                 raise self._connect_failure(address, port, error) from None
             connect_ms = 1000 * (time.perf_counter() - began)
+            told = handshake_ms(wire)
+            connect_ms = connect_ms if told is None else min(connect_ms, told)
             place.accepted = True
         except BaseException:
             place.turns.release()

@@ -122,7 +122,7 @@ class Hellos:
         """Raise ``Unmeasured`` unless so many more hellos may be sent."""
         if self.sent + count > self.allowance:
             raise Unmeasured(
-                Cause.THROTTLED, f"our own limit of {self.most} connections per address leaves none for it"
+                Cause.NOT_PERMITTED, f"our own limit of {self.most} connections per address leaves none for it"
             )
 
     async def ask(

@@ -283,7 +283,7 @@ async def test_a_server_that_may_not_be_dialled_again() -> None:
         found = await measure(CertificateProbe(), endpoint, chosen)
     assert state.connections == 1
     assert found["certificate.trusted"].value is True
-    assert {found[f"certificate.{name}"].cause for name in ("key_types", *OTHERS)} == {Cause.THROTTLED}
+    assert {found[f"certificate.{name}"].cause for name in ("key_types", *OTHERS)} == {Cause.NOT_PERMITTED}
 
 
 async def test_what_matters_more_gets_its_connections_first() -> None:

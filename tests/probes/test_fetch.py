@@ -141,9 +141,9 @@ async def test_requests_have_connections_of_their_own() -> None:
             await (await net.dial("127.0.0.1", web.port)).close()
         with pytest.raises(Unmeasured) as problem:
             await net.dial("127.0.0.1", web.port)
-        assert problem.value.cause is Cause.THROTTLED
+        assert problem.value.cause is Cause.NOT_PERMITTED
         assert (await net.http(web.url + "/a")).status == 200, "what hellos used up costs no page"
         with pytest.raises(Unmeasured) as problem:
             await net.http(web.url + "/b")
-        assert problem.value.cause is Cause.THROTTLED
+        assert problem.value.cause is Cause.NOT_PERMITTED
     assert [asked for asked in web.asked if asked] == [["/a"]]

@@ -10,6 +10,7 @@ import errno
 import ipaddress
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,7 +28,7 @@ from cryptography.x509.oid import NameOID
 
 import probes.network
 from probes.addresses import blocked_reason, host_name, split_url
-from probes.connection import BUFFER_BYTES, Connection
+from probes.connection import BUFFER_BYTES, Connection, Wire, connect, handshake_ms
 from probes.model import Cause, Endpoint, Unmeasured
 from probes.network import Limits, Network, Options, Surroundings
 from probes.suites import iana_name
@@ -673,6 +674,46 @@ async def test_the_guard_looks_at_what_a_name_resolves_to() -> None:
                 await network.http("http://evil.test/")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a TCP handshake took")
+async def test_connecting_takes_no_longer_because_we_are_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system has shaken hands long before we come round to look."""
+    busy = 0.3
+
+    async def connect_and_be_late(address: str, port: int, until: float) -> Wire:
+        asyncio.get_running_loop().call_soon(time.sleep, busy)
+        return await connect(address, port, until)
+
+    monkeypatch.setattr("probes.network.connect", connect_and_be_late)
+    async with (
+        serve((Silence(),)) as server,
+        Network(submission(server.port), OPTIONS) as network,
+        await network.dial("127.0.0.1", server.port) as connection,
+    ):
+        assert 0 < connection.connect_ms < 1000 * busy
+
+
+@pytest.mark.parametrize("again", [0, 1])
+async def test_a_lost_syn_is_part_of_the_time_to_connect(again: int) -> None:
+    """What the system tells is the last round trip: no answer for a handshake that had to begin anew."""
+
+    class Plug:
+        def getsockopt(self, level: int, option: int, size: int) -> bytes:
+            told = bytearray(size)
+            told[68:72], told[100:104] = (1500).to_bytes(4, sys.byteorder), again.to_bytes(4, sys.byteorder)
+            return bytes(told)
+
+    class Transport(asyncio.Transport):
+        def get_extra_info(self, name: str, default: object = None) -> object:
+            return Plug() if name == "socket" else default
+
+    wire = Wire()
+    wire.connection_made(Transport())
+    if sys.platform == "linux":
+        assert handshake_ms(wire) == (None if again else 1.5)
+    wire.connection_made(asyncio.Transport())  # a transport that knows no socket
+    assert handshake_ms(wire) is None
+
+
 # --- manners ----------------------------------------------------------------------------------------------------------
 
 
@@ -684,7 +725,8 @@ async def test_eight_connections_and_no_more_to_one_address_and_port() -> None:
                 for _ in range(4):
                     await (await network.dial("127.0.0.1", server.port)).close()
         async with Network(submission(server.port), OPTIONS, surroundings) as network:
-            with unmeasured(Cause.THROTTLED, "our own limit of 8 connections per address"):
+            # Not "throttled": the server has asked for nothing.
+            with unmeasured(Cause.NOT_PERMITTED, "our own limit of 8 connections per address"):
                 await network.dial("127.0.0.1", server.port)
         assert len(server.sessions) == 8
 

@@ -56,7 +56,7 @@ async def test_connections_to_a_modern_server() -> None:
     # one is for the second conversation and one for the other kind of certificate. (Without that: test_tls.)
     assert sorted(model.seen) == ["handshake", "hybrid", "version", "version", "version", "weak"]
     assert found["tls.versions"].value == ("TLSv1.2", "TLSv1.3")
-    assert found["tls.fallback_scsv"].cause is Cause.THROTTLED
+    assert found["tls.fallback_scsv"].cause is Cause.NOT_PERMITTED
 
 
 async def test_connections_to_a_modern_server_at_full_depth() -> None:
@@ -77,7 +77,7 @@ async def test_connections_to_a_legacy_server() -> None:
     assert model.seen.count("version") == 5
     assert len(model.seen) <= 7, "one is left for the second conversation"
     assert found["tls.post_quantum"].cause is Cause.NOT_APPLICABLE
-    assert found["tls.fallback_scsv"].cause is Cause.THROTTLED
+    assert found["tls.fallback_scsv"].cause is Cause.NOT_PERMITTED
 
 
 async def test_connections_to_a_legacy_server_at_full_depth() -> None:
@@ -96,7 +96,7 @@ async def test_a_long_list_ends_at_our_limit_and_says_so() -> None:
     model = Model({"TLSv1.2": ciphers.candidates(False)})
     found = await of(model, "full")
     assert len(model.seen) <= QUICK.connections_per_address_full - 7
-    assert found["tls.suites"].cause is Cause.THROTTLED
+    assert found["tls.suites"].cause is Cause.NOT_PERMITTED
     assert "accepted so far: TLS_" in found["tls.suites"].detail
     assert found["tls.server_order"].value == "server", "for which two are kept"
     assert found["tls.weak_suites"].value is True

@@ -64,7 +64,7 @@ async def test_an_old_server_shows_all_its_versions() -> None:
     assert connections == HANDSHAKE + 4 + WEAK + HYBRID
     assert found["tls.post_quantum"].value is False
     # One more is for the second conversation, and one for the other kind of certificate.
-    assert found["tls.fallback_scsv"].cause is Cause.THROTTLED
+    assert found["tls.fallback_scsv"].cause is Cause.NOT_PERMITTED
 
 
 async def test_tls_1_2_alone() -> None:
