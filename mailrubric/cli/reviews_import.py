@@ -85,6 +85,15 @@ def import_reviews(
             show_default=False,
         ),
     ] = None,
+    sheet: Annotated[
+        str | None,
+        typer.Option(
+            "--sheet",
+            metavar="NAME",
+            help="Of a workbook. Default: the one that looks most like reviews.",
+            show_default=False,
+        ),
+    ] = None,
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:
@@ -99,7 +108,8 @@ def import_reviews(
     choose(read_catalogue(opened), (vendor,))
     if dates is not None and dates not in _DATES:
         raise Usage(f"--dates: expected day-first or month-first, got {dates}")
-    found = _inspect(file, _source(source), _columns(column or ()), encoding or "", scale, _DATES.get(dates or ""))
+    order = _DATES.get(dates or "")
+    found = _inspect(file, _source(source), _columns(column or ()), encoding or "", scale, order, sheet or "")
     if preview:
         with _faults(file):
             count, first = _count(found.reviews(vendor))
@@ -148,13 +158,16 @@ def _inspect(
     encoding: str,
     scale: float | None,
     date_order: DateOrder | None,
+    sheet: str,
 ) -> ReviewFile:
     from mailrubric.reviews.importing import inspect
 
     if not file.is_file():
         raise Usage(f"there is no file {file}")
     with _faults(file):
-        return inspect(file, source=source, asked=asked, encoding=encoding, scale=scale, date_order=date_order)
+        return inspect(
+            file, source=source, asked=asked, encoding=encoding, scale=scale, date_order=date_order, sheet=sheet
+        )
 
 
 @contextlib.contextmanager

@@ -50,6 +50,7 @@ SKIPS: dict[str, str] = {
 
 _SAMPLE = 200  # rows by which a column is known whose name is not
 _SAMPLE_CELL = 300  # characters of a cell that are looked at for it
+_SHEETS_NAMED = 10
 _CALLED: Mapping[Field, str] = {"written": "date", "rating": "rating", "text": "text"}
 
 _ROWS_NAMED = 1_000  # rows of each reason whose numbers are kept
@@ -190,14 +191,16 @@ def inspect(
     encoding: str = "",
     scale: float | None = None,
     date_order: DateOrder | None = None,
+    sheet: str = "",
 ) -> ReviewFile:
     """Look at a whole file. ``source``: over what the columns tell; ``asked``: field → names of its columns (see
-    ``columns.columns``); ``encoding``, ``scale`` (the highest rating possible) and ``date_order``: over what the cells
-    show.
+    ``columns.columns``); ``encoding``, ``scale`` (the highest rating possible), ``date_order`` and ``sheet`` (of a
+    workbook): over what the cells show.
 
     Raises ``Unreadable`` for a file that can't be read and ``ColumnError`` when its columns are not those of reviews.
     """
-    table = open_table(path, encoding=encoding, wanted=[name for names in (asked or {}).values() for name in names])
+    wanted = [name for names in (asked or {}).values() for name in names]
+    table = open_table(path, encoding=encoding, wanted=wanted, sheet=sheet)
     sample = [
         [cell[:_SAMPLE_CELL] if isinstance(cell, str) else cell for cell in entry[1]]
         for entry in itertools.islice(table.rows(), _SAMPLE)
@@ -242,6 +245,13 @@ def inspect(
         f"--column {field}= leaves it out"
         for field in found_columns.by_values
     ]
+    if table.others:
+        more = len(table.others) - _SHEETS_NAMED
+        named = ", ".join(name[:40] for name in table.others[:_SHEETS_NAMED]) + (
+            f" and {more} more" if more > 0 else ""
+        )
+        which = "another sheet that is" if len(table.others) == 1 else "other sheets that are"
+        notes.append(f"only the sheet {table.sheet} is read; --sheet names {which} not empty: {named}")
     numeric &= with_content
     if numeric:
         # How many liked a review, perhaps.

@@ -58,6 +58,8 @@ class Table(Protocol):
     delimiter: str
     sheet: str
     header: Sequence[str]
+    others: Sequence[str]
+    """Visible sheets of the workbook with something in them that are not read."""
     since_1904: bool | None
     """What the numbers of a workbook count days from, 1904 or 1900; None where numbers count none."""
 
@@ -66,9 +68,9 @@ class Table(Protocol):
         ...
 
 
-def open_table(path: Path, *, encoding: str = "", wanted: Collection[str] = ()) -> Table:
+def open_table(path: Path, *, encoding: str = "", wanted: Collection[str] = (), sheet: str = "") -> Table:
     """The table in a file, whatever its name ends with. ``encoding``: of a text, over what is found; ``wanted``: names
-    of columns that were asked for, by which its header is known too."""
+    of columns that were asked for, by which its header is known too; ``sheet``: of a workbook, over what is found."""
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -77,10 +79,12 @@ def open_table(path: Path, *, encoding: str = "", wanted: Collection[str] = ()) 
         if start.startswith(b"PK"):
             from mailrubric.reviews.workbook import Workbook
 
-            return Workbook(path, wanted)
+            return Workbook(path, wanted, sheet)
         for magic, what in _OTHER_FORMATS:
             if start.startswith(magic):
                 raise Unreadable(f"this is {what}; save it as CSV, JSON lines or .xlsx first")
+        if sheet:
+            raise Unreadable("this is no workbook, so it has no sheets")
         found = _usable(encoding) if encoding else _encoding_of(path)
         with _text(path, found) as stream:
             first = _first_character(stream)
@@ -204,6 +208,7 @@ ROWS_BEFORE_HEADER = 20
 class _Csv:
     format: Format = "csv"
     sheet = ""
+    others: Sequence[str] = ()
     since_1904: bool | None = None
 
     def __init__(self, path: Path, encoding: str, wanted: Collection[str]) -> None:
@@ -427,6 +432,7 @@ class _JsonTable(abc.ABC):
 
     delimiter = ""
     sheet = ""
+    others: Sequence[str] = ()
     since_1904: bool | None = None
     header: Sequence[str]
 
@@ -597,15 +603,17 @@ _JSON_MARKS = re.compile(r'["\\{}\[\],]')
 
 
 def _elements(stream: IO[str]) -> Iterator[tuple[int, str | Problem]]:
-    """The texts of the elements of one JSON array, found by brackets alone."""
+    """The texts of the elements of a JSON array, found by brackets alone; also of several arrays in a row, as they come
+    of putting the pages of an API into one file. What stands between or behind arrays is a ``Problem``."""
     number, depth, in_string, escaped = 1, 0, False, -1
     parts: list[str] = []
     size = 0
 
-    def element() -> str | Problem:
+    def taken() -> str | Problem:
         if size > LONGEST_ROW:
             return Problem(number, "too_long", f"more than {LONGEST_ROW:,} characters")
-        return "".join(parts).strip()
+        text = "".join(parts).strip(" \t\r\n\ufeff")
+        return text if depth or not text else Problem(number, "json", "this stands outside of the array")
 
     while piece := stream.read(_PIECE):
         start = 0
@@ -620,26 +628,26 @@ def _elements(stream: IO[str]) -> Iterator[tuple[int, str | Problem]]:
                     in_string = False
             elif mark == '"':
                 in_string = True
-            elif mark in "{[":
+            elif (mark == "[" and not depth) or (mark in ",]}" and depth == 1):
+                size += place - start
+                parts.append(piece[start:place] if size <= LONGEST_ROW else "")
+                text = taken()
+                if text:
+                    yield number, text
+                number += bool(text) or depth == 1
+                parts, size, start = [], 0, place + 1
+                depth = int(mark in "[,")
+            elif depth and mark in "{[":
                 depth += 1
-                if depth == 1:
-                    start = place + 1  # the array itself
-            elif mark in "}]" or (mark == "," and depth == 1):
-                if mark != ",":
-                    depth -= 1
-                if depth == 0 or mark == ",":
-                    size += place - start
-                    parts.append(piece[start:place] if size <= LONGEST_ROW else "")
-                    text = element()
-                    if text:
-                        yield number, text
-                    number, parts, size, start = number + 1, [], 0, place + 1
-                    if depth == 0:
-                        return
+            elif depth and mark in "}]":
+                depth -= 1
         size += len(piece) - start
         if size > LONGEST_ROW:
             parts.clear()
         else:
             parts.append(piece[start:])
         escaped = escaped - len(piece) if escaped >= len(piece) else -1
-    yield number, Problem(number, "cut_short", "the file ends in the middle of the array")
+    if depth:
+        yield number, Problem(number, "cut_short", "the file ends in the middle of the array")
+    elif text := taken():
+        yield number, text

@@ -41,29 +41,40 @@ _PIECE = 65_536
 
 
 class Workbook:
-    """A table in the sheet of a workbook whose first rows look most like the header of reviews."""
+    """A table in a sheet of a workbook: in ``wanted_sheet``, or else in the one whose first rows look most like the
+    header of reviews."""
 
     format: Format = "xlsx"
     encoding = ""
     delimiter = ""
 
-    def __init__(self, path: Path, wanted: Collection[str]) -> None:
+    def __init__(self, path: Path, wanted: Collection[str], wanted_sheet: str = "") -> None:
         self._path = path
         best: tuple[int, str, str, int, list[str]] | None = None
+        filled: dict[str, None] = {}
         with _Package(path) as package:
             self._shared, self._date_styles = package.shared_texts(), package.date_styles()
             self.since_1904: bool | None = package.since_1904
+            if wanted_sheet and wanted_sheet not in (title for title, _ in package.sheets):
+                titles = ", ".join(title[:40] for title, _ in package.sheets[:20]) or "none"
+                raise Unreadable(f"there is no visible sheet {wanted_sheet!r}; there is {titles}")
             for title, part in package.sheets:
                 for number, cells in self._read(package, part, ROWS_BEFORE_HEADER):
                     names = [] if isinstance(cells, Problem) else [_name(cell) for cell in cells]
                     while names and not names[-1]:
                         names.pop()
+                    if names:
+                        filled[title] = None
+                    if wanted_sheet not in ("", title):
+                        break
                     score = known(names, wanted)
                     if names and (best is None or score > best[0]):
                         best = (score, title, part, number, names)
         if best is None:
-            raise Unreadable("there is nothing in the visible sheets of the workbook")
+            where = f"the sheet {wanted_sheet}" if wanted_sheet else "the visible sheets of the workbook"
+            raise Unreadable(f"there is nothing in {where}")
         _, self.sheet, self._part, self._place, header = best
+        self.others: Sequence[str] = [title for title in filled if title != self.sheet]
         self.header: Sequence[str] = header
 
     def rows(self) -> Iterator[Row | Problem]:

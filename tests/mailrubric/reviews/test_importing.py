@@ -171,6 +171,48 @@ def test_a_workbook_by_another_writer_with_dates_formulas_and_rich_text(tmp_path
     assert file.columns.unused == ("Sure", "Share")
 
 
+def test_a_workbook_with_a_sheet_for_each_year_says_which_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "years.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        for year, text in ((2025, "Easy to set up."), (2026, "Slow support by now.")):
+            sheet = book.add_worksheet(str(year))
+            sheet.write_row(0, 0, ["Date", "Rating", "Review"])
+            sheet.write_row(1, 0, [f"{year}-03-04", 5, text])
+        book.add_worksheet("Empty")
+    first, file = read(path, source="ours")
+    assert [each.text for each in first] == ["Easy to set up."]
+    (note,) = file.found.notes
+    assert note == "only the sheet 2025 is read; --sheet names another sheet that is not empty: 2026"
+    second = inspect(path, source="ours", sheet="2026")
+    assert [each.text for each in second.reviews("acme")] == ["Slow support by now."]
+    with pytest.raises(Unreadable, match="no visible sheet '2027'; there is 2025, 2026, Empty"):
+        inspect(path, source="ours", sheet="2027")
+    with pytest.raises(Unreadable, match="there is nothing in the sheet Empty"):
+        inspect(path, source="ours", sheet="Empty")
+    plain = write_csv(tmp_path / "plain.csv", [["Date", "Rating", "Review"], ["2026-01-01", "5", "Fine."]])
+    with pytest.raises(Unreadable, match="no workbook"):
+        inspect(plain, source="ours", sheet="2026")
+
+
+def test_pages_of_an_api_put_one_behind_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "pages.json"
+    pages = [[{"id": "1", "text": "The first [page]."}, {"id": "2", "text": 'With a "quote".'}], [], [{"id": "3"}]]
+    pages[2][0]["text"] = "The last page."
+    path.write_text("\n".join(map(json.dumps, pages)) + "\n", encoding="utf-8")
+    found, file = read(path, source="ours")
+    assert [each.id for each in found] == ["1", "2", "3"]
+    assert not file.skipped.total
+    path.write_text(json.dumps(pages[0]) + "\nFetched 2 of 3 pages\n", encoding="utf-8")
+    found, file = read(path, source="ours")
+    assert [each.id for each in found] == ["1", "2"]
+    assert file.skipped.counts == {"json": 1}
+    assert file.skipped.details["json"] == "this stands outside of the array"
+    path.write_text(json.dumps(pages[0]) + "\n" + json.dumps(pages[2])[:-3], encoding="utf-8")
+    found, file = read(path, source="ours")
+    assert [each.id for each in found] == ["1", "2"]
+    assert file.cut_short
+
+
 @pytest.mark.parametrize(
     ("since_1904", "numbers", "dates"),
     [
