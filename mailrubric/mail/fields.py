@@ -25,6 +25,7 @@ _ADDRESSES = 100
 _BREAK = re.compile(rb"\r\n(?![ \t])")
 _NAME = re.compile(rb"[!-9;-~]+")
 _ZONE = re.compile(r"\d:\d\d(?::\d\d)?\s*([+-]\d{4}|[A-Za-z]+)")
+_FRACTION = re.compile(r"(\d:\d\d:\d\d)[.,]\d{1,9}")
 _TOKENS = re.compile(r'[^()"\\]+|\\.?|["()]', re.DOTALL)
 _ADDRESS_PIECES = re.compile(r'[^()"\\<>,;]+|\\.?|["()<>,;]', re.DOTALL)
 _PARAMETER_PIECES = re.compile(r'[^";\\]+|\\.?|[";]', re.DOTALL)
@@ -235,11 +236,12 @@ def digest(address: str) -> str:
 
 def date(text: str | None) -> tuple[datetime.datetime | None, int | None]:
     """A date field (RFC 5322 §3.3) as UTC, and the minutes east of UTC that it gives; None where it gives none, and for
-    ``-0000``, which says that the place is not known."""
+    ``-0000``, which says that the place is not known. Fractions of a second, which some servers write, are left out."""
     if not text:
         return None, None
+    text = _FRACTION.sub(r"\1", text[:200])
     try:
-        parsed = parsedate_tz(text[:200])
+        parsed = parsedate_tz(text)
         if parsed is None or parsed[0] < 1970:
             return None, None
         # The calendar refuses the 31st of November, which arithmetic would take for the 1st of December.
@@ -249,7 +251,7 @@ def date(text: str | None) -> tuple[datetime.datetime | None, int | None]:
         when -= datetime.timedelta(seconds=zone)
     except (ValueError, TypeError, IndexError, OverflowError):  # parsedate_tz and the calendar refuse
         return None, None
-    stated = _ZONE.search(outside(text[:200])[0])
+    stated = _ZONE.search(outside(text)[0])
     return when, zone // 60 if stated is not None and stated[1] != "-0000" and abs(zone) < 86400 else None
 
 

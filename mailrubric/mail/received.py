@@ -56,12 +56,17 @@ _INSIDE = frozenset(
 )
 """Not SMTP between two servers: delivery on the spot, or the way from a program into the platform."""
 
+_NEVER_SAY = re.compile(r"inbound-smtp\.[a-z0-9-]+\.amazonaws\.com")
+"""Servers that write SMTP whether a hop was encrypted or not."""
+
 _VERSION = re.compile(r"(?<![0-9A-Za-z_-])(TLS ?v?1(?:[._][0-3])?|SSLv[23])(?![0-9A-Za-z])", re.IGNORECASE)
 _CIPHER = re.compile(
     r"(?:cipher[= ]|\btls |:)"
     r"((?:TLS_|TLS1|ECDHE|DHE|AES|RSA|CAMELLIA|CHACHA|DES|RC4|ADH|AECDH|PSK)[A-Za-z0-9_+-]{2,60})",
     re.IGNORECASE,
 )
+_ENCRYPTED = re.compile(r"([A-Za-z0-9_-]{4,60}) encrypted", re.ASCII)
+"""What qmail's patches for TLS write as a comment behind ``with``, before or after SMTP."""
 _ADDRESS = re.compile(
     r"\[(?:IPv6:)?([0-9A-Fa-f:.]{3,45})\]|(?<![\w.:])((?:\d{1,3}\.){3}\d{1,3})(?![\w.])", re.IGNORECASE
 )
@@ -89,11 +94,12 @@ def hop(value: str) -> Hop:
     protocol = with_.upper().strip(",;")
     said = " ".join([clauses, *(f"({comment})" for comment in comments)])
     version, cipher = _VERSION.search(said), _CIPHER.search(said)
+    encrypted = next((match for comment in comments if (match := _ENCRYPTED.fullmatch(comment.strip()))), None)
     address = _address(value, by) if helo else ""
     tls: bool | None = None
-    if protocol in _WITH_TLS or (version and protocol not in _INSIDE):
+    if protocol in _WITH_TLS or ((version or encrypted) and protocol not in _INSIDE):
         tls = True
-    elif protocol in _WITHOUT_TLS:
+    elif protocol in _WITHOUT_TLS and not _NEVER_SAY.fullmatch(_name(by)):
         tls = False
     time, _ = fields.date(when)
     return Hop(
@@ -103,7 +109,7 @@ def hop(value: str) -> Hop:
         protocol=printable(protocol, 40),
         tls=tls,
         tls_version=_version(version[1]) if version and tls else "",
-        cipher=cipher[1] if cipher and tls else "",
+        cipher=(cipher or encrypted or ("", ""))[1] if tls else "",
         internal=_internal(helo, by, protocol, address),
         time=time,
     )

@@ -65,6 +65,7 @@ def test_domains(name: str, expected: str) -> None:
         ("Mon, 30 Nov 2026 24:00:00 +0000", None, None),
         ("Mon, 30 Nov 2026 23:59:60 +0000", datetime.datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC), 0),
         ("Fri, 31 Dec 9999 23:00:00 -0500", None, None),
+        ("Mon, 23 Nov 2026 05:00:00.123 +0000 (UTC)", datetime.datetime(2026, 11, 23, 5, tzinfo=UTC), 0),
         ("gibberish", None, None),
         ("", None, None),
     ],
@@ -145,6 +146,11 @@ MICROSOFT = (
         ("from filter1 by x.example (SG) with HTTP id abc" + DATE, "", "HTTP", None, "", True),
         ("(qmail 1234 invoked by uid 89)" + DATE, "", "", None, "", True),
         ("from h.example (192.0.2.4) by mx.example id x" + DATE, "192.0.2.4", "", None, "", False),
+        # qmail's patch for TLS says so in a comment; Amazon SES never says.
+        ("from f.example (192.0.2.5) by b.example with (DHE-RSA-AES256-SHA encrypted) SMTP", "192.0.2.5", "SMTP", True,
+         "", False),
+        ("from f.example (f.example [192.0.2.6]) by inbound-smtp.us-east-1.amazonaws.com with SMTP id x" + DATE,
+         "192.0.2.6", "SMTP", None, "", False),
         ("", "", "", None, "", True),
     ],
 )  # fmt: skip
@@ -161,6 +167,8 @@ def test_the_cipher_and_the_time_of_a_hop() -> None:
     assert hop.cipher == "TLS_AES_256_GCM_SHA384"
     assert hop.time == datetime.datetime(2026, 11, 23, 5, tzinfo=UTC)
     assert received.hop(GOOGLE).cipher == "ECDHE-RSA-AES128-GCM-SHA256"
+    qmail = "from f.example (192.0.2.5) by b.example with (TLS_AES_256_GCM_SHA384 encrypted) ESMTPS; 23 Nov 2026 -0000"
+    assert received.hop(qmail).cipher == "TLS_AES_256_GCM_SHA384"
 
 
 def test_the_boundary_is_the_newest_hop_from_outside() -> None:
