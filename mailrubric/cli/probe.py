@@ -18,10 +18,12 @@ from mailrubric.cli.terminal import Failure, Usage, complain, print_json, print_
 from probes.model import ROLES, WEB_ROLES, Cause, Role
 
 if TYPE_CHECKING:
-    from probes.model import Endpoint, Probe, Report
+    from probes.model import Endpoint, Measurement, Probe, Report
     from probes.network import Options
 
 NOTHING_MEASURED = 3
+_WIDTH = 118  # of a line of names, indented
+_MANY, _FEW = 10, 2  # metrics of a family: with so many, so few others are named instead of all
 _FAMILIES: tuple[frozenset[Role], ...] = (
     frozenset({"submission", "mx"}),
     frozenset({"domain", "sending"}),
@@ -343,7 +345,7 @@ def _endpoint(target: str, roles: tuple[Role, ...]) -> Endpoint:
 
 def _show(report: Report) -> None:
     """A report for people: the conversation with its times, then what was found."""
-    from mailrubric.causes import explain, short, with_detail
+    from mailrubric.causes import explain, short
     from mailrubric.display import value_words
     from probes import registry
     from probes.network import NOT_OWN_SERVER
@@ -363,17 +365,12 @@ def _show(report: Report) -> None:
                     say(f"  {step.ms:9.1f} ms  {mark} {step.text}")
         say()
         shown = [one for one in each.measurements if one.cause is not Cause.NOT_APPLICABLE and not unasked(one)]
-        rows = [
-            (
-                one.metric,
-                value_words(one.value, registry.unit(one.metric)) if one.cause is None else "unknown",
-                "" if one.cause is None else with_detail(one.cause, one.detail),
-            )
-            for one in shown
-        ]
-        width = 3 if any(row[2] for row in rows) else 2
-        print_table(("metric", "value", "cause")[:width], [row[:width] for row in rows])
-        say()
+        found = [one for one in shown if one.cause is None]
+        if found:
+            rows = [(one.metric, value_words(one.value, registry.unit(one.metric))) for one in found]
+            print_table(("metric", "value"), rows)
+            say()
+        _show_unknown(shown)
         causes = dict.fromkeys(one.cause.value for one in shown if one.cause is not None)
         for cause in causes:
             words = explain(cause)
@@ -385,3 +382,38 @@ def _show(report: Report) -> None:
             say("What takes many connections was not asked (--depth full).")
         if causes:
             say()
+
+
+def _show_unknown(shown: Sequence[Measurement]) -> None:
+    """What has no value, once for each reason: a server that turns us away leaves a hundred metrics with the same."""
+    import textwrap
+
+    from mailrubric.causes import with_detail
+
+    reasons: dict[str, list[str]] = {}
+    for one in shown:
+        if one.cause is not None:
+            reasons.setdefault(with_detail(one.cause, one.detail), []).append(one.metric)
+    families: dict[str, list[str]] = {}
+    for one in shown:
+        families.setdefault(_family(one.metric), []).append(one.metric)
+    for reason, metrics in reasons.items():
+        say(f"unknown, {reason}")
+        of_reason = set(metrics)
+        names: dict[str, None] = {}  # in order, each once
+        for metric in metrics:
+            of_family = families[_family(metric)]
+            others = [each for each in of_family if each not in of_reason]
+            if len(of_family) > 1 and not others:
+                names[f"all {len(of_family)} of {_family(metric)}.*"] = None
+            elif len(of_family) >= _MANY and len(others) <= _FEW:
+                names[f"all {len(of_family)} of {_family(metric)}.* but {' and '.join(others)}"] = None
+            else:
+                names[metric] = None
+        for line in textwrap.wrap(", ".join(names), _WIDTH, break_on_hyphens=False):
+            say(f"  {line}")
+        say()
+
+
+def _family(metric: str) -> str:
+    return metric.partition(".")[0]

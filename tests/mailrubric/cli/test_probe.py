@@ -20,8 +20,10 @@ from pathlib import Path
 import pytest
 
 from mailrubric.cli import network
+from mailrubric.cli.probe import _show_unknown
 from mailrubric.evidence.store import Store
 from mailrubric.workspace import Workspace
+from probes.model import Cause, Measurement
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -124,7 +126,33 @@ def test_nothing_measured_is_exit_code_3_with_advice(call):
     assert result.code == 3
     assert "The server refused the connection" in result.out
     assert "Check host and port" in result.out
-    assert "unknown" in result.out
+    assert "unknown, connection refused: 127.0.0.1 refuses connections to port 1\n" in result.out
+    assert re.search(r"^  all \d+ of certificate\.\*, all \d+ of latency\.\*,", result.out, re.MULTILINE)
+    assert "metric  " not in result.out, "a table of what was found, and there is nothing"
+
+
+def test_what_has_no_value_stands_once_for_each_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    many = [f"smtp.m{number}" for number in range(12)]
+    shown = [
+        Measurement("certificate.trusted", True),
+        *(Measurement.missing(name, Cause.GREETING_REJECTED, "554 5.7.1 \x1b[31mno") for name in many),
+        Measurement("smtp.connect_ms", 0.5),
+        *(Measurement.missing(f"tls.{name}", Cause.TLS_NOT_OFFERED, "") for name in ("versions", "cipher")),
+        Measurement.missing("certificate.key_bits", Cause.TLS_NOT_OFFERED, ""),
+        Measurement.missing("certificate.days_left", Cause.TLS_ALERT, "handshake_failure"),
+    ]
+    _show_unknown(shown)
+    assert capsys.readouterr().out.splitlines() == [
+        r"unknown, greeting rejected: 554 5.7.1 \x1b[31mno",
+        "  all 13 of smtp.* but smtp.connect_ms",
+        "",
+        "unknown, TLS not offered",
+        "  all 2 of tls.*, certificate.key_bits",
+        "",
+        "unknown, TLS alert: handshake_failure",
+        "  certificate.days_left",
+        "",
+    ]
 
 
 def test_a_conversation_is_readable(call, probed):
