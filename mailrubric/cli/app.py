@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from mailrubric.cli import (
     changes,
@@ -28,9 +29,25 @@ from mailrubric.cli import (
     trial,
     validate,
 )
+from mailrubric.cli.terminal import NobodyReads, Stopped
+
+
+class _Commands(TyperGroup):
+    """typer answers these two itself: the one silently, the other with exit code 1, which reads as the answer "no"."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; see ``mailrubric.cli.run``."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Stopped from None
+        except BrokenPipeError:
+            raise NobodyReads from None
+
 
 app = typer.Typer(
     name="mailrubric",
+    cls=_Commands,
     help="Choose an email platform on evidence: criteria and vendors in YAML, live probes, a scorecard to check.",
     epilog="Exit codes: 0 fine, 1 the answer is no, 2 usage, 3 nothing could be measured, 130 stopped with Ctrl-C.",
     no_args_is_help=True,

@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from mailrubric.cli.terminal import Failure, forgiving_output, report_failure
+from mailrubric.cli.terminal import Failure, NobodyReads, Stopped, forgiving_output, report_failure
 
 OUR_FAULT = 70
 """Exit code, EX_SOFTWARE of sysexits.h."""
@@ -24,10 +24,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Failure as failure:
         report_failure(failure, as_json="--json" in words)
         return failure.code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
         print("stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, NobodyReads):
         # The reader of our output has gone (mailrubric metrics | head): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

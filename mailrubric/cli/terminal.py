@@ -43,6 +43,14 @@ class Usage(Failure):
         super().__init__(message, 2, details)
 
 
+class Stopped(Exception):
+    """Ctrl-C."""
+
+
+class NobodyReads(Exception):
+    """The reader of our output has gone, as ``head`` does."""
+
+
 def forgiving_output() -> None:
     """Characters that the terminal's encoding lacks are shown as escapes rather than ending the program."""
     for stream in (sys.stdout, sys.stderr):

@@ -12,6 +12,9 @@ import dataclasses
 import itertools
 import multiprocessing
 import os
+import signal
+import sys
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -353,6 +356,33 @@ def analyse_batch(batch: Sequence[Place], keys: Mapping[str, Text], settings: Se
     return outcomes
 
 
+def _submit(
+    pool: concurrent.futures.Executor, batch: Sequence[Place], keys: Mapping[str, Text], settings: Settings
+) -> concurrent.futures.Future[list[Outcome]]:
+    """A batch for the pool, whose processes start here. They are started deaf to Ctrl-C, which a terminal sends to all
+    of them: the first process hears it and ends them in order, where each by itself would end with a traceback."""
+    if sys.platform == "win32":
+        return pool.submit(analyse_batch, batch, keys, settings)
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(analyse_batch, batch, keys, settings)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def _end_with_parent() -> None:
+    """In a process of the pool: end when the first process does. Killed, that one can't say so, and this one would wait
+    for its next batch for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 class Analysis:
     """The messages of a mailbox, one record each, in order. Iterate once; then ``skipped`` counts what was left out, by
     reason, ``examples`` names some of each, and ``others`` counts messages of senders that were not asked for.
@@ -405,11 +435,13 @@ class Analysis:
             return
         # Not forked: the first process has threads and an event loop, which do not survive that.
         context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(self._processes, mp_context=context) as pool:
+        with concurrent.futures.ProcessPoolExecutor(
+            self._processes, mp_context=context, initializer=_end_with_parent
+        ) as pool:
             waiting: deque[tuple[concurrent.futures.Future[list[Outcome]], list[Skipped]]] = deque()
             try:
                 for batch, skipped in batches:
-                    waiting.append((pool.submit(analyse_batch, batch, dict(keys), self._settings), skipped))
+                    waiting.append((_submit(pool, batch, dict(keys), self._settings), skipped))
                     if len(waiting) > 3 * self._processes:
                         done, left_out = waiting.popleft()
                         yield from self._settle(done.result(), left_out, names, keys, pool)
@@ -455,7 +487,7 @@ class Analysis:
             if pool is None:
                 again = iter(analyse_batch(places, fetched, self._settings))
             else:
-                again = iter(pool.submit(analyse_batch, places, fetched, self._settings).result())
+                again = iter(_submit(pool, places, fetched, self._settings).result())
             for name, text in fetched.items():
                 keys.pop(name, None)
                 keys[name] = text

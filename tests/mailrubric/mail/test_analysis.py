@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -419,3 +424,56 @@ def test_the_sum_is_json(mail: Mail, tmp_path: Path) -> None:
     document = json.loads(json.dumps(total.as_json(), allow_nan=False))
     assert document["messages"] == 40
     assert len(document["addresses"]) <= 20
+
+
+ENDLESS = """
+import itertools, multiprocessing, threading, time
+from mailrubric.mail.analysis import Analysis
+from mailrubric.mail.reading import Place
+
+def tell():
+    while len(multiprocessing.active_children()) < 2:
+        time.sleep(0.001)
+    print("started", flush=True)
+
+threading.Thread(target=tell, daemon=True).start()
+letter = b"From: a@example.com\\r\\n\\r\\nHello\\r\\n"
+try:
+    for _ in Analysis((Place(str(n), "memory", data=letter) for n in itertools.count()), processes=2):
+        pass
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+
+
+def test_ctrl_c_ends_all_processes_without_a_word_of_theirs() -> None:
+    with endless() as process:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all of them, while they start
+        out, err = process.communicate(timeout=120)  # until the last of them has closed its output
+    assert (process.returncode, out, err) == (0, "stopped\n", "")
+
+
+def test_no_process_outlives_the_first_one() -> None:
+    with endless() as process:
+        process.kill()
+        process.communicate(timeout=120)  # until the last of them has closed its output
+
+
+@contextlib.contextmanager
+def endless() -> Iterator[subprocess.Popen[str]]:
+    """A program that analyses without end, its other processes just started."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "started\n"
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
