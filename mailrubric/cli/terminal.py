@@ -126,5 +126,10 @@ def print_title(text: str) -> None:
 def _console() -> Console:
     from rich.console import Console
 
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            """Where rich would leave with exit code 1, which reads as the answer "no"."""
+            raise NobodyReads
+
     watched = interactive(sys.stdout)
-    return Console(file=sys.stdout, width=None if watched else _WIDE, highlight=False, emoji=False, markup=False)
+    return Ours(file=sys.stdout, width=None if watched else _WIDE, highlight=False, emoji=False, markup=False)
