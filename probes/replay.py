@@ -150,8 +150,7 @@ class PlayedTape:
         waiting = self._attempts.get((address, port))
         if not waiting:
             raise missing(f"one more connection to {address} port {port}")
-        own = [index for index, each in enumerate(waiting) if each.purpose == purpose.get()]
-        attempt = waiting.pop(own[0] if own else -1)
+        attempt = waiting.pop(self._likeliest(waiting))
         if not attempt.tried:
             await self.reach(attempt.done)
             raise Unmeasured(attempt.cause or Cause.NOT_PERMITTED, attempt.detail)
@@ -164,6 +163,16 @@ class PlayedTape:
             return PlayedWire(playback)
 
         return await go(open_wire=open_wire, make=functools.partial(PlayedConnection, playback))
+
+    @staticmethod
+    def _likeliest(waiting: Sequence[Attempt]) -> int:
+        """Which of the recorded connections a dial is, as far as is known before anything is sent: the next of the same
+        purpose. Without one (a probe that the recording knows nothing of), the last that came about, else the last that
+        was tried: what we kept ourselves from doing then is no answer to somebody else."""
+        own = [index for index, each in enumerate(waiting) if each.purpose == purpose.get()]
+        if own:
+            return own[0]
+        return max(range(len(waiting)), key=lambda index: (waiting[index].cause is None, waiting[index].tried, index))
 
 
 def discard(work: Awaitable[Any]) -> None:

@@ -14,9 +14,10 @@ _MODULE = '''\
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
-from probes.model import MAIL_ROLES, Endpoint, Measurement, Metric
+from probes.model import Endpoint, Measurement, Metric, Unmeasured
 from probes.network import Network
 from probes.replies import printable
 
@@ -26,7 +27,7 @@ class {title}Probe:
 
     name = "{name}"
     # The endpoints it is for: submission, mx, imap, pop3, sieve, domain, sending, api, status, web.
-    roles = MAIL_ROLES
+    roles = frozenset({{"submission", "mx"}})
     # All that it may yield: key, type, meaning. Types: boolean, integer, number, text, set, level.
     metrics = (
         Metric("{name}.first_line", "text", "First line that the server sends, before we say anything."),
@@ -42,6 +43,8 @@ class {title}Probe:
             began = connection.clock()
             line = await connection.read_line()
             took = connection.ms_since(began)
+            with contextlib.suppress(Unmeasured):  # a goodbye that fails costs no value
+                await connection.send_line("QUIT")
         # What comes from outside stays bytes until printable() has made it harmless.
         return [Measurement("{name}.first_line", printable(line)), Measurement("{name}.first_line_ms", took)]
 
@@ -65,26 +68,35 @@ from probes.runner import probe_endpoint
 PROBE = registry.load_file(Path(__file__).with_name("{name}.py"))
 
 
-async def measure(said: bytes) -> dict[str, Measurement]:
-    """What the probe finds at a server that says this, and hangs up when it says nothing."""
+async def measure(said: bytes, heard: bytearray | None = None) -> dict[str, Measurement]:
+    """What the probe finds at a server that says this, and hangs up when it says nothing; ``heard`` gets what it was
+    told."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(said)
         if said:
-            await reader.read()
+            told = await reader.read()
+            if heard is not None:
+                heard.extend(told)
         writer.close()
+        done.set()
+
+    done = asyncio.Event()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         endpoint = Endpoint("submission", host="127.0.0.1", port=server.sockets[0].getsockname()[1])
         report = await probe_endpoint(endpoint, options=Options(allow_private=True), probes=[PROBE])
+        await done.wait()
     return {{each.metric: each for each in report.measurements}}
 
 
 def test_a_server_that_speaks() -> None:
-    found = asyncio.run(measure(b"220 mail.example ESMTP\\r\\n"))
+    heard = bytearray()
+    found = asyncio.run(measure(b"220 mail.example ESMTP\\r\\n", heard))
     assert found["{name}.first_line"].value == "220 mail.example ESMTP"
     assert isinstance(found["{name}.first_line_ms"].value, float)
+    assert heard == b"QUIT\\r\\n"
 
 
 def test_hostile_bytes_are_harmless() -> None:

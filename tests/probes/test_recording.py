@@ -275,6 +275,29 @@ def test_new_rules_over_an_old_recording(options: Options) -> None:
     assert value.startswith("250 hostile.test")
 
 
+def test_a_new_probe_over_an_old_recording_gets_a_connection_that_came_about(options: Options) -> None:
+    """What our own limit kept another probe from, last of all, is no answer to it."""
+
+    async def too_often(endpoint: Endpoint, network: Network) -> str:
+        for _ in range(3):
+            async with await network.dial(endpoint.host, endpoint.port) as connection:
+                await connection.read_reply()
+        return "not reached"
+
+    few = dataclasses.replace(options, limits=dataclasses.replace(options.limits, connections_per_address=2))
+    report, found = asyncio.run(record_server(smtp(), few, probes=[Asking(too_often)]))
+    assert outcome(report)[2] == "our own limit of 2 connections per address"
+
+    async def listen(endpoint: Endpoint, network: Network) -> str:
+        async with await network.dial(endpoint.host, endpoint.port) as connection:
+            return (await connection.read_reply()).text
+
+    new = Asking(listen)
+    new.name = "another"
+    assert outcome(played(found, few, [new]))[0] == "hostile.test ESMTP ready"
+    assert outcome(played(found, few, [Asking(too_often)])) == outcome(report)
+
+
 def test_what_the_recording_does_not_hold_is_unknown(options: Options) -> None:
     _, found = asyncio.run(record_server(smtp(), options, probes=[says("EHLO a.test", "QUIT")]))
 
