@@ -306,6 +306,12 @@ def _line(message: AnalysedMessage) -> None:
     say("  ".join(word for word in words if word))
 
 
+def _arc(message: AnalysedMessage) -> str:
+    if message.arc == "pass":
+        return f"pass, sealed by {', '.join(message.arc_sealers)}"
+    return f"{message.arc}: {message.arc_detail}" if message.arc_detail else message.arc or ""
+
+
 def _yes(value: bool | None, yes: str = "yes", no: str = "no") -> str:
     return "unknown" if value is None else yes if value else no
 
@@ -338,6 +344,7 @@ def _show_message(message: AnalysedMessage) -> None:
             if message.arc_sets
             else "none",
         ),
+        ("ARC, verified now", known("arc", _arc(message))),
         ("sent from", known("sending_address", message.sending_address)),
         ("kind", known("bulk", f"{'bulk' if message.bulk else 'for one person'}: {', '.join(message.bulk_reasons)}")),
         ("List-Unsubscribe", _yes(message.list_unsubscribe)),

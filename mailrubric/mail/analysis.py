@@ -19,7 +19,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mailrubric.mail import campaigns, content, dkim, fields, listing, reading, received, results
+from mailrubric.mail import arc, campaigns, content, dkim, fields, listing, reading, received, results
 from mailrubric.mail.fields import Fields
 from mailrubric.mail.message import AnalysedMessage, Missing, Result, Signature
 from mailrubric.mail.names import OFFLINE, Names, Text, shared_labels
@@ -87,7 +87,9 @@ def analyse_message(
         _below(name, settings.sender) for name in (from_domain, *(each.signature.domain for each in prepared))
     ):
         return Skipped(place.name, NOT_CHOSEN)
-    wanted = dkim.wanted(prepared)
+    chain = results.chain(message)
+    sets = arc.prepare(message, chain)
+    wanted = dict.fromkeys((*dkim.wanted(prepared), *arc.wanted(sets)))
     if any(name not in keys for name in wanted):
         return Wanted(place, tuple(wanted))
 
@@ -97,12 +99,13 @@ def analyse_message(
     arrived = stamps[0] if stamps else place.arrived
     sent, offset = fields.date(message.first("date"))
     bodies = raw.bodies(start) if prepared or not raw.cut else (b"",)
-    signatures = dkim.verify(message, dkim.Body(bodies[0], bodies[1:], raw.cut), prepared, keys, arrived)
+    body = dkim.Body(bodies[0], bodies[1:], raw.cut)
+    signatures = dkim.verify(message, body, prepared, keys, arrived)
+    forwarded = arc.verify(message, body, sets, keys, arrived)
     verdict = _dkim_result(signatures, missing)
     stated = results.trusted(message, settings.authserv_id)
     listed = listing.look(message)
     found = content.Content() if raw.cut else content.read(message, bodies[0])
-    chain = results.chain(message)
     outer = [hop for hop in hops if not hop.internal]
     border = received.boundary(hops)
     defects = [*found.defects]
@@ -149,6 +152,9 @@ def analyse_message(
         arc_sets=chain.sets,
         arc_cv=chain.validation,
         arc_complete=chain.complete,
+        arc=forwarded.result,
+        arc_sealers=forwarded.sealers,
+        arc_detail=forwarded.detail if forwarded.result == "fail" else "",
         hops=hops,
         tls_hops=sum(hop.tls is True for hop in outer),
         plain_hops=sum(hop.tls is False for hop in outer),
@@ -168,6 +174,8 @@ def analyse_message(
         tracking_pixels=found.tracking_pixels,
         redirect_links=found.redirect_links,
     )
+    if forwarded.result is None:
+        missing.append(Missing("arc", forwarded.cause, forwarded.detail))
     _say_what_is_missing(record, message, missing, from_problem, stated.why)
     return align(dataclasses.replace(record, causes=tuple(missing)), aligned_at_sight)
 

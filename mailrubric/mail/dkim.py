@@ -48,6 +48,8 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _MUCH_WHITE = re.compile(rb"\s{200}")
 _MALFORMED = "signature_malformed"
 
+Kind = Literal["dkim-signature", "arc-message-signature", "arc-seal"]
+
 _silent = logging.getLogger("mailrubric.dkimpy")
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
@@ -76,10 +78,11 @@ class Body:
 
 def prepare(message: Fields) -> list[Prepared]:
     """The signatures of a message, from the top, without any key."""
-    return [_prepare(message, place) for place in message.places("dkim-signature")[:SIGNATURES]]
+    return [prepare_field(message, place) for place in message.places("dkim-signature")[:SIGNATURES]]
 
 
-def _prepare(message: Fields, place: int) -> Prepared:
+def prepare_field(message: Fields, place: int, kind: Kind = "dkim-signature") -> Prepared:
+    """One field that is a signature: of DKIM, or one of ARC's, which are made like it (RFC 8617 §4.1)."""
     value = message.entries[place][2]
     if len(value) > fields.FIELD_CHARACTERS or _MUCH_WHITE.search(value):
         return Prepared({}, place, "", Signature("", ""), (_MALFORMED, "the field is too long, or has too much space"))
@@ -102,13 +105,15 @@ def _prepare(message: Fields, place: int) -> Prepared:
         signed=_number(tight.get(b"t")),
         expires=_number(tight.get(b"x")),
     )
-    problem = _fault(tight, names, domain, selector)
+    problem = _fault(tight, names, domain, selector, kind)
     # dkimpy reads these where they stand: without white space they have the same meaning (RFC 6376 §3.2, §3.5).
     tags |= {key: tight[key] for key in (b"a", b"c", b"d", b"s", b"l", b"b", b"bh", b"h") if key in tight}
     if b"a" in tags:
         tags[b"a"] = tags[b"a"].lower()
     if b"c" in tags:
         tags[b"c"] = tags[b"c"].lower()
+    elif kind == "arc-message-signature":
+        tags[b"c"] = b"relaxed/relaxed"  # what those who leave it out mean by it, unlike in DKIM
     name = f"{selector}._domainkey.{domain}" if selector and domain else ""
     return Prepared(tags, place, name, signature, (_MALFORMED, problem) if problem else None)
 
@@ -117,28 +122,45 @@ def _number(value: bytes | None) -> int | None:
     return int(value) if value is not None and len(value) <= 15 and value.isdigit() else None
 
 
-def _fault(tags: Mapping[bytes, bytes], names: list[bytes], domain: str, selector: str) -> str:
-    """What keeps a verifier from taking the field for a signature (RFC 6376 §3.5, §6.1.1); "" for nothing."""
-    for tag in (b"v", b"a", b"b", b"bh", b"d", b"h", b"s"):
+_TAGS: Mapping[Kind, tuple[bytes, ...]] = {
+    "dkim-signature": (b"v", b"a", b"b", b"bh", b"d", b"h", b"s"),
+    "arc-message-signature": (b"i", b"a", b"b", b"bh", b"d", b"h", b"s"),
+    "arc-seal": (b"i", b"a", b"b", b"cv", b"d", b"s"),
+}
+"""What each kind must have."""
+
+
+def _fault(tags: Mapping[bytes, bytes], names: list[bytes], domain: str, selector: str, kind: Kind) -> str:
+    """What keeps a verifier from taking the field for a signature (RFC 6376 §3.5, §6.1.1, RFC 8617 §4.1); "" for
+    nothing."""
+    for tag in _TAGS[kind]:
         if not tags.get(tag):
             return f"it lacks {tag.decode()}="
-    if tags[b"v"] != b"1":
+    if kind == "dkim-signature" and tags[b"v"] != b"1":
         return "its version is not 1"
+    if kind == "arc-seal" and b"h" in tags:
+        return "it has h=, though nobody may choose what a seal covers"
     if tags[b"a"].lower() not in _ALGORITHMS:
         return f"its algorithm is {printable(tags[b'a'], 40)}"
+    if kind != "dkim-signature" and tags[b"a"].lower().endswith(b"-sha1"):
+        return "its algorithm is rsa-sha1, which RFC 8301 forbids"
     if not domain or not selector:
         return "its d= or s= is no name"
-    if b"from" not in names:
+    if b"from" not in names and kind != "arc-seal":
         return "it does not cover From"
+    if kind == "arc-message-signature" and b"arc-seal" in names:
+        return "it covers seals"
     if len(names) > SIGNED_FIELDS:
         return f"it covers more than {SIGNED_FIELDS} fields"
-    for tag in (b"b", b"bh"):
+    for tag in (b"b", b"bh") if b"bh" in _TAGS[kind] else (b"b",):
         if len(tags[tag]) % 4 or not _BASE64.fullmatch(tags[tag]):
             return f"its {tag.decode()}= is no base64"
     for tag in (b"l", b"t", b"x"):
         if tag in tags and _number(tags[tag]) is None:
             return f"its {tag.decode()}= is no number"
-    identity = tags.get(b"i", b"").decode("utf-8", "replace").rpartition("@")[2].lower()
+    # In ARC i= is the number of the set.
+    named = tags.get(b"i", b"") if kind == "dkim-signature" else b""
+    identity = named.decode("utf-8", "replace").rpartition("@")[2].lower()
     if identity and not f".{fields.domain(identity)}".endswith(f".{domain}"):
         return "its i= is not of d="
     if b"q" in tags and b"dns/txt" not in tags[b"q"].lower().split(b":"):
@@ -203,7 +225,9 @@ def _without_empty_lines_at_end(body: bytes) -> bytes:
     return body[: odd + 1 if odd >= 0 else kept] + b"\r\n"
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
+    """A usable key. ``bits``: its size; ``value``: a dict of numbers where no other library takes it (too small)."""
+
     kind: Literal["rsa", "ed25519"]
     bits: int
     value: Ed25519PublicKey | RSAPublicKey | dict[str, int]
@@ -220,8 +244,8 @@ def _verify(message: Fields, bodies: _Bodies, prepared: Prepared, text: Text | N
         )
     if bodies.cut:
         return dataclasses.replace(signature, cause="message_cut", detail="the message was not read whole")
-    key = _key(text, prepared.tags[b"a"])
-    if not isinstance(key, _Key):
+    key = find_key(text, prepared.tags[b"a"])
+    if not isinstance(key, Key):
         return dataclasses.replace(signature, cause=key[0], detail=key[1])
     signature = dataclasses.replace(signature, bits=key.bits, testing=key.testing)
     relaxed = prepared.tags.get(b"c", b"").endswith(b"/relaxed")
@@ -249,16 +273,17 @@ class _BodyAltered(Exception):
     """The hash of the body is not ``bh``."""
 
 
-class _Check:
+class Check:
     """What dkimpy expects of PyNaCl's key, with keys of the library that is here anyway and quicker than dkimpy's own
     arithmetic. It does not raise for a bad signature, since dkimpy would look for PyNaCl's exception then."""
 
-    def __init__(self, key: Ed25519PublicKey | RSAPublicKey, hash_: SHA1 | SHA256) -> None:
+    def __init__(self, key: Ed25519PublicKey | RSAPublicKey, hash_: SHA1 | SHA256 | None = None) -> None:
         self._key = key
-        self._hash = hash_
+        self._hash = hash_ or SHA256()
         self.good = False
 
     def verify(self, digest: bytes, signature: bytes) -> None:
+        """Sets ``good``. ``digest``: SHA-256 or SHA-1 of what was signed."""
         try:
             if isinstance(self._key, RSAPublicKey):
                 self._key.verify(signature, digest, PKCS1v15(), Prehashed(self._hash))
@@ -269,7 +294,7 @@ class _Check:
             self.good = False
 
 
-def _fits(message: Fields, body: bytes, relaxed: bool, prepared: Prepared, key: _Key) -> bool:
+def _fits(message: Fields, body: bytes, relaxed: bool, prepared: Prepared, key: Key) -> bool:
     verifier = dkimpy.DKIM(logger=_silent, minkey=0)
     # Of the header only what is signed: dkimpy makes a copy of all that it is given, for every signature.
     covered = {name.encode() for name in prepared.signature.covers} | {b"from"}
@@ -280,7 +305,7 @@ def _fits(message: Fields, body: bytes, relaxed: bool, prepared: Prepared, key: 
         verifier.pk, verifier.keysize, verifier.ktag = key.value, key.bits, b"rsa"
     else:
         sha1 = prepared.tags[b"a"].endswith(b"sha1")
-        check = _Check(key.value, SHA1() if sha1 else SHA256())  # noqa: S303 - it is the sender who chose it
+        check = Check(key.value, SHA1() if sha1 else SHA256())  # noqa: S303 - it is the sender who chose it
         verifier.pk, verifier.keysize, verifier.ktag = check, key.bits, b"ed25519"
     tags = prepared.tags
     if relaxed and body.strip(b"\r\n"):
@@ -298,7 +323,7 @@ def _fits(message: Fields, body: bytes, relaxed: bool, prepared: Prepared, key: 
     return check.good if check is not None else good
 
 
-def _key(text: Text | None, algorithm: bytes) -> _Key | tuple[str, str]:
+def find_key(text: Text | None, algorithm: bytes) -> Key | tuple[str, str]:
     """The key to check with, or (cause, detail) why there is none."""
     if text is None or text.cause:
         return (text.cause, text.detail) if text is not None else ("key_missing", "the key was not asked for")
@@ -318,7 +343,7 @@ def _key(text: Text | None, algorithm: bytes) -> _Key | tuple[str, str]:
     if stated.bits > _KEY_BITS:
         return "key_unusable", f"a key of {stated.bits:,} bits"
     value = _loaded(policies.tags(record)["p"], stated.kind)
-    return ("key_unusable", value) if isinstance(value, str) else _Key(stated.kind, stated.bits, value, stated.testing)
+    return ("key_unusable", value) if isinstance(value, str) else Key(stated.kind, stated.bits, value, stated.testing)
 
 
 _stated = functools.lru_cache(maxsize=1024)(policies.parse_dkim)

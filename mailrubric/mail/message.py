@@ -89,6 +89,10 @@ class AnalysedMessage:
     and ``dkim_stated``: what the trusted Authentication-Results field states, as its words. ``spf_aligned``: whether
     SPF passed for a domain aligned with From. ``dmarc_aligned``: whether either is aligned, which is what DMARC asks.
 
+    ``arc``: whether the chain of ARC sets holds (RFC 8617 §5.2), verified by us; ``arc_detail``: why not, where it
+    does not. ``arc_sealers``: the domains that have sealed it, the oldest first. ``arc_sets``, ``arc_cv`` and
+    ``arc_complete``: what the fields show by themselves.
+
     ``one_click``: both fields of RFC 8058 §3.1 are there and well formed; ``one_click_signed``: and a good signature
     covers both (§4). ``text_alike``: share of the HTML part's words that are in the plain-text part, too.
     ``words``, ``images``: of the HTML, or of the plain text where there is no HTML; ``images`` without
@@ -142,6 +146,9 @@ class AnalysedMessage:
     arc_sets: int = 0
     arc_cv: str = ""
     arc_complete: bool | None = None
+    arc: Result | None = None
+    arc_sealers: tuple[str, ...] = ()
+    arc_detail: str = ""
 
     hops: tuple[Hop, ...] = ()
     tls_hops: int = 0

@@ -174,11 +174,17 @@ MOST_SETS = 50
 class Chain:
     """``sets``: the highest instance number; 0 without ARC. ``validation``: ``cv`` of the newest seal, as stated.
     ``complete``: every set from 1 on has its three fields, each once, and ``cv`` is none in the first and not fail in
-    any (RFC 8617 §5.2); None without ARC. Signatures and seals are not verified."""
+    any (RFC 8617 §5.2); None without ARC. Whether signatures and seals are good: :mod:`mailrubric.mail.arc`."""
 
     sets: int = 0
     validation: str = ""
     complete: bool | None = None
+
+
+def instance(value: str) -> int:
+    """Which set an ARC field is of, from 1 on; 0 when it does not say or no chain is so long."""
+    match = _INSTANCE.search(value)
+    return int(match[1]) if match is not None and 1 <= int(match[1]) <= MOST_SETS else 0
 
 
 def chain(message: Fields) -> Chain:
@@ -188,14 +194,14 @@ def chain(message: Fields) -> Chain:
     malformed = False
     for kind in ("arc-seal", "arc-message-signature", "arc-authentication-results"):
         for value in message.all(kind)[: MOST_SETS + 1]:
-            match = _INSTANCE.search(value)
-            if match is None or not 1 <= int(match[1]) <= MOST_SETS:
+            number = instance(value)
+            if not number:
                 malformed = True
                 continue
-            seen.setdefault(kind, []).append(int(match[1]))
+            seen.setdefault(kind, []).append(number)
             found = _VALIDATION.search(value) if kind == "arc-seal" else None
             if found:
-                validation[int(match[1])] = found[1].lower()
+                validation[number] = found[1].lower()
     if not seen:
         return Chain(complete=False) if malformed else Chain()
     most = max(number for numbers in seen.values() for number in numbers)
