@@ -105,10 +105,15 @@ def _flip_table(title: str, flips: tuple[WeightFlip, ...], rows: int) -> None:
         say("No weight changes the order of these two.")
         return
     print_table(
-        ("id", "weight now", "level at"),
-        [(flip.id, f"{flip.now:.1f} %", f"{flip.at:.1f} %") for flip in moving[:rows]],
-        right=(1, 2),
+        ("id", "weight now", "level at", "as entered"),
+        [(flip.id, f"{flip.now:.1f} %", f"{flip.at:.1f} %", _entered(flip)) for flip in moving[:rows]],
+        right=(1, 2, 3),
     )
+
+
+def _entered(flip: WeightFlip) -> str:
+    """The weight to enter, all others left alone; empty when that alone does not do it."""
+    return "" if flip.entered_at is None else f"{flip.entered:.3g} → {flip.entered_at:.3g}"
 
 
 def why(

@@ -92,13 +92,16 @@ class RobustRanking:
 @dataclasses.dataclass(frozen=True, slots=True)
 class WeightFlip:
     """The weight at which two vendors are level. ``id``: of a group or criterion. ``now``/``at``: per cent of all
-    weight; ``at`` None when no weight does it."""
+    weight, everything else keeping its proportions; ``at`` None when no weight does it. ``entered``/``entered_at``: the
+    same as people enter weights, every other entry left alone (a criterion's makes room within its group only)."""
 
     kind: str
     id: str
     title: str
     now: float
     at: float | None
+    entered: float
+    entered_at: float | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -311,10 +314,18 @@ def sensitive(
         first, second = second, first
     one_by_one, by_group = sensitivity.selections(given.groups)
     titles = {criterion.id: criterion.question for criterion in evaluation.criteria}
-    of_groups = sensitivity.flips(values, applicable, shares, by_group, first, second)
+    entered = np.array([evaluation.criterion_weights[each] for each in given.criteria], dtype=np.float64)
+    of_groups = sensitivity.flips(values, applicable, shares, by_group, first, second, entered=entered)
     of_criteria = sensitivity.flips(values, applicable, shares, one_by_one, first, second)
-    groups = _weight_flips("group", given.group_ids, given.group_titles, of_groups)
-    single = _weight_flips("criterion", given.criteria, [titles[each] for each in given.criteria], of_criteria)
+    entered_at = sensitivity.entered_flips(values, applicable, shares, given.groups, entered, first, second)
+    group_weights = np.array([evaluation.group_weights[each] for each in given.group_ids], dtype=np.float64)
+    counted = np.where(by_group @ entered > 0, group_weights, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        group_at = of_groups.share / (1.0 - of_groups.share) * ((1.0 - np.eye(counted.size)) @ counted)
+    groups = _weight_flips("group", given.group_ids, given.group_titles, of_groups, group_weights, group_at)
+    single = _weight_flips(
+        "criterion", given.criteria, [titles[each] for each in given.criteria], of_criteria, entered, entered_at
+    )
     return Sensitivity(
         leader=given.vendors[first].id,
         challenger=given.vendors[second].id,
@@ -334,14 +345,29 @@ def _scores(given: Problem) -> FloatArray:
 
 
 def _weight_flips(
-    kind: str, ids: Sequence[str], titles: Sequence[str], found: sensitivity.Flips
+    kind: str,
+    ids: Sequence[str],
+    titles: Sequence[str],
+    found: sensitivity.Flips,
+    entered: FloatArray,
+    entered_at: FloatArray,
 ) -> tuple[WeightFlip, ...]:
     """Nearest to today's weight first, in points of per cent; those that nothing flips last."""
     made = [
-        WeightFlip(kind, identifier, title, 100.0 * float(now), None if math.isnan(share) else 100.0 * float(share))
-        for identifier, title, now, share in zip(ids, titles, found.now, found.share, strict=True)
+        WeightFlip(kind, identifier, title, 100.0 * now, _percent_or_none(share), weight, _or_none(weight_at))
+        for identifier, title, now, share, weight, weight_at in zip(
+            ids, titles, found.now.tolist(), found.share.tolist(), entered.tolist(), entered_at.tolist(), strict=True
+        )
     ]
     return tuple(sorted(made, key=lambda flip: (math.inf if flip.at is None else abs(flip.at - flip.now), flip.id)))
+
+
+def _or_none(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _percent_or_none(share: float) -> float | None:
+    return None if math.isnan(share) else 100.0 * share
 
 
 def _value_flips(

@@ -88,9 +88,11 @@ def agreement(
     for name, judgement in judgements.items():
         weights = judged(judgement, catalogue)
         groups, criteria = effective_weights(catalogue, preset, weights)
-        share = _shares(groups)
+        within = _within(catalogue, criteria)
+        # A group whose criteria weigh nothing leaves its share to the others, in the score and so here.
+        share = _shares({name: weight if name in within else 0.0 for name, weight in groups.items()})
         shares.append(share)
-        inner.append(criteria)
+        inner.append(within)
         consistency = None
         if method_of(judgement) == "pairwise":
             _, consistency = weighting.pairwise(weighting.comparison_matrix(compared(judgement), judgement.pairwise))
@@ -103,9 +105,7 @@ def agreement(
     )
     common = Weights(
         groups=dict(zip(names, (100.0 * mean).tolist(), strict=True)),
-        criteria={
-            criterion.id: statistics.fmean(each[criterion.id] for each in inner) for criterion in catalogue.criteria
-        },
+        criteria=_together_within(catalogue, inner),
     )
     evaluation = weigh(table, preset=preset, weights=common, minimum_coverage=minimum_coverage)
     whole = _person("together", "mean", None, dict(zip(names, (100.0 * mean).tolist(), strict=True)), evaluation)
@@ -121,6 +121,30 @@ def agreement(
         disagreement=dict(sorted(spread.items(), key=lambda item: (-item[1], item[0]))),
         sentence=_sentence(people, whole, table),
     )
+
+
+def _within(catalogue: Catalogue, criteria: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Group → criterion → its share within the group, which adds up to 1; groups without any weight are left out."""
+    members: dict[str, dict[str, float]] = {}
+    for criterion in catalogue.criteria:
+        members.setdefault(catalogue.group_of[criterion.id], {})[criterion.id] = criteria[criterion.id]
+    totals = {group: sum(weights.values()) for group, weights in members.items()}
+    return {
+        group: {name: weight / totals[group] for name, weight in weights.items()}
+        for group, weights in members.items()
+        if totals[group] > 0
+    }
+
+
+def _together_within(catalogue: Catalogue, people: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
+    """The mean share of each criterion within its group, over those to whom anything in the group counts: one who
+    enters hundreds must not outweigh one who enters ones."""
+    together = {}
+    for criterion in catalogue.criteria:
+        group = catalogue.group_of[criterion.id]
+        said = [each[group][criterion.id] for each in people if group in each]
+        together[criterion.id] = statistics.fmean(said) if said else 0.0
+    return together
 
 
 def _mean_ranks(ranks: Sequence[int]) -> list[float]:
@@ -143,10 +167,19 @@ def _person(
 
 def _sentence(people: Sequence[Person], together: Person, table: Table) -> str:
     names = {vendor.id: vendor.name for vendor in table.vendors}
-    if not together.winner:
+    first = _leaders(together)
+    if not first:
         return "No vendor has enough evidence for a rank."
-    winners = {person.winner for person in people}
-    if winners == {together.winner}:
-        return f"All {len(people)} would choose {names[together.winner]}."
-    agreeing = sum(person.winner == together.winner for person in people)
-    return f"Together they would choose {names[together.winner]}, as {agreeing} of {len(people)} would alone."
+    if len(first) > 1:
+        level = ", ".join(names[vendor] for vendor in first[:-1])
+        return f"Together they find {level} and {names[first[-1]]} level: none of them is ahead."
+    chosen = names[first[0]]
+    agreeing = sum(first[0] in _leaders(person) for person in people)
+    if agreeing == len(people):
+        return f"All {len(people)} would choose {chosen}."
+    return f"Together they would choose {chosen}, as {agreeing} of {len(people)} would alone."
+
+
+def _leaders(person: Person) -> list[str]:
+    """All that share the first rank, in order of id."""
+    return sorted(vendor for vendor, rank in person.ranks.items() if rank == 1)

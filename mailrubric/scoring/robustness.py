@@ -276,19 +276,24 @@ def analyse(
 ) -> Robustness:
     """Rank probabilities and what follows from them, from weights as ``draw_weights`` gives them.
 
-    Equal scores share the places between them by lot of the vendor's row, which matters only where two vendors are the
-    same in everything. ``central``: False leaves central weights and confidence out (NaN), for speed.
+    Vendors with equal scores get the places between them by lot, anew in each draw: of two that are the same in
+    everything, each wins as often as the other. ``central``: False leaves central weights and confidence out (NaN), for
+    speed.
     """
     scores = score_draws(cells, weights, seed=seed, exact=exact)
     draws, vendors = scores.shape
     if vendors <= _PAIRS_AT_MOST:
-        place, beats = _by_pairs(np.ascontiguousarray(scores.T, dtype=np.float32))
+        place, beats = _by_pairs(np.ascontiguousarray(scores.T, dtype=np.float32), seed)
         places = np.stack([np.bincount(row, minlength=vendors) for row in place]).astype(np.float64)
         winners = place.argmin(axis=0)
     else:
         order = np.argsort(-scores, axis=1)
         places, beats = _count_places(order, vendors), np.full((vendors, vendors), np.nan)
         winners = order[:, 0]
+        for alike in _alike(cells):
+            places[alike] = places[alike].mean(axis=0)
+            won = np.flatnonzero(np.isin(winners, alike))
+            winners[won] = alike[np.arange(won.size) % alike.size]
     rank = places / draws
     win = rank[:, 0].copy()
     central_weights = np.full((vendors, weights.shape[1]), np.nan)
@@ -307,6 +312,18 @@ def analyse(
     )
 
 
+def _alike(cells: Uncertain) -> list[IntArray]:
+    """Vendors that are the same in everything and certain, so that they are level in every draw: rows of each such lot.
+    They stand next to each other in every order, so that their places are shared out evenly."""
+    whole = np.hstack([cells.mode, cells.applicable.astype(np.float64)])
+    certain = np.flatnonzero((cells.low == cells.high).all(axis=1))
+    if certain.size < 2:
+        return []
+    _, lot = np.unique(whole[certain], axis=0, return_inverse=True)
+    members = [certain[lot.ravel() == each] for each in np.flatnonzero(np.bincount(lot.ravel()) > 1)]
+    return members
+
+
 def _count_places(order: IntArray, vendors: int) -> FloatArray:
     """How often each vendor (row) took each place (column); ``order``: (D, V), vendors best first."""
     flat = order * vendors
@@ -319,7 +336,7 @@ _PAIRS_AT_MOST = 64
 pairwise probabilities are left out: nobody reads them."""
 
 
-def _by_pairs(scores: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], FloatArray]:
+def _by_pairs(scores: npt.NDArray[np.float32], seed: int) -> tuple[npt.NDArray[np.int8], FloatArray]:
     """The place of each vendor in each draw, (V, D), 0 being the first, and how often it beat each other, (V, V), equal
     ones half each, from scores (V, D). Single precision: a hundred-thousandth of a point decides nothing."""
     vendors, draws = scores.shape
@@ -329,11 +346,15 @@ def _by_pairs(scores: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], Fl
     for first in range(vendors):
         own = np.full(draws, vendors - first - 1, dtype=np.int8)
         for second in range(first + 1, vendors):
-            np.greater_equal(scores[first], scores[second], out=ahead)
+            np.greater(scores[first], scores[second], out=ahead)
             np.equal(scores[first], scores[second], out=level)
+            ties = np.count_nonzero(level)
+            share = (np.count_nonzero(ahead) + 0.5 * ties) / draws
+            if ties:
+                lots = _normal(draws, vendors, seed + 7)
+                ahead |= level & (lots[:, first] > lots[:, second])
             place[second] += ahead.view(np.int8)
             own -= ahead.view(np.int8)
-            share = (np.count_nonzero(ahead) - 0.5 * np.count_nonzero(level)) / draws
             beats[first, second], beats[second, first] = share, 1.0 - share
         place[first] += own
     return place, beats

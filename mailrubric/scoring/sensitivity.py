@@ -1,9 +1,9 @@
 """What would change the decision: weights and values at which two vendors change places, in closed form.
 
-The ranking score of a vendor is (P + u·p) / (Q + u·q): u scales the weight of one criterion or one group, p and q are
-its weighted score and weight, P and Q those of all the rest (a criterion that does not apply leaves both). Two vendors
-are equal where (P₁ + u·p₁)(Q₂ + u·q₂) = (P₂ + u·p₂)(Q₁ + u·q₁), a quadratic in u: no search, no simulation.
-Where every criterion applies to both, it is linear.
+The ranking score of a vendor is (P + u·p) / (Q + u·q): u is the weight of one criterion or one group beside that of all
+the rest, p and q are its weighted score and weight, P and Q those of the rest (a criterion that does not apply leaves
+both). Two vendors are equal where (P₁ + u·p₁)(Q₂ + u·q₂) = (P₂ + u·p₂)(Q₁ + u·q₁), a quadratic in u: no search, no
+simulation. Where every criterion applies to both, it is linear.
 
 Shapes: V vendors, C criteria, S selections of criteria (a criterion each, or a group each). All functions are pure.
 """
@@ -25,7 +25,7 @@ class Flips:
 
     ``share``: (S,), share of the selection in all weights (0 to 1) at which they are level, NaN when there is none;
     where there are two, the nearer to today's. ``now``: (S,), today's share. ``factor``: (S,), today's weight times
-    this gives it.
+    this gives it; NaN also where there is no weight today.
     """
 
     share: FloatArray
@@ -40,38 +40,86 @@ def selections(groups: IntArray) -> tuple[BoolArray, BoolArray]:
 
 
 def flips(
-    values: FloatArray, applicable: BoolArray, shares: FloatArray, selected: BoolArray, leader: int, challenger: int
+    values: FloatArray,
+    applicable: BoolArray,
+    shares: FloatArray,
+    selected: BoolArray,
+    leader: int,
+    challenger: int,
+    *,
+    entered: FloatArray | None = None,
 ) -> Flips:
     """At which weight of each selection ``challenger`` draws level with ``leader``.
 
     ``values``: (V, C), score or imputed score, 0 where not applicable. ``shares``: (C,). ``selected``: (S, C): the
-    weights of a selection grow or shrink together, all others keep their proportions to each other.
+    weights of a selection grow or shrink together, all others keep their proportions to each other. ``entered``: (C,),
+    weights as given, for the proportions within a selection that has no share today; a single criterion needs none.
     """
     chosen = selected.astype(np.float64)
-    weight = shares * applicable  # (V, C)
-    weighted = weight * values
+    mine, others = chosen @ shares, (1.0 - chosen) @ shares
+    inside = chosen * shares
+    of_nothing = chosen * entered if entered is not None else chosen * (chosen.sum(axis=1) == 1)[:, None]
+    inside = np.where((mine > 0)[:, None], inside, of_nothing)
+    # Both parts as shares of themselves: a selection of hardly any weight would else drown in rounding.
+    size = inside.sum(axis=1)
+    inside = inside / np.where(size > 0, size, 1.0)[:, None]
+    outside = (1.0 - chosen) * shares / np.where(others > 0, others, 1.0)[:, None]
     pair = np.array([leader, challenger])
-    p = weighted[pair] @ chosen.T  # (2, S)
-    q = weight[pair] @ chosen.T
-    rest_p = weighted[pair].sum(axis=1)[:, None] - p
-    rest_q = weight[pair].sum(axis=1)[:, None] - q
-    now = chosen @ shares / shares.sum()
+    applies, weighted = applicable[pair].astype(np.float64), applicable[pair] * values[pair]
+    p, q = weighted @ inside.T, applies @ inside.T  # (2, S)
+    rest_p, rest_q = weighted @ outside.T, applies @ outside.T
     a = p[0] * q[1] - p[1] * q[0]
     b = p[0] * rest_q[1] + rest_p[0] * q[1] - p[1] * rest_q[0] - rest_p[1] * q[0]
     c = rest_p[0] * rest_q[1] - rest_p[1] * rest_q[0]
-    factor = _nearest_root(a, b, c)
-    mine = chosen @ shares
-    others = shares.sum() - mine
+    sound = (size > 0) & (others > 0)
+    today = mine / np.where(others > 0, others, 1.0)
+    odds = _nearest_root(a, b, c, today)
     with np.errstate(invalid="ignore"):
-        total = factor * mine + others
-        share = np.where(total > 0, factor * mine / np.where(total > 0, total, 1.0), np.nan)
-    nothing = (mine <= 0) | np.isnan(factor)
-    return Flips(np.where(nothing, np.nan, share), now, np.where(nothing, np.nan, factor))
+        # Where one of the two has no weight left there is no score, and nothing to be level with.
+        sound &= (rest_q + odds * q > 1e-12 * (1.0 + odds)).all(axis=0)
+        share = np.where(sound, np.abs(odds) / (1.0 + odds), np.nan)
+        factor = np.where(sound & (mine > 0), np.abs(odds) / np.where(today > 0, today, 1.0), np.nan)
+    return Flips(share, mine / shares.sum(), factor)
 
 
-def _nearest_root(a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:
-    """The root of a·u² + b·u + c that is not negative and nearest to 1 on a logarithmic scale; NaN when there is none.
-    Coefficients that vanish beside the others count as 0."""
+def entered_flips(
+    values: FloatArray,
+    applicable: BoolArray,
+    shares: FloatArray,
+    groups: IntArray,
+    entered: FloatArray,
+    leader: int,
+    challenger: int,
+) -> FloatArray:
+    """The weight, as entered, of each criterion, (C,), at which the two are level when all other weights stay as they
+    were entered: a group's share stays, so its other criteria make room. NaN when there is none.
+
+    ``groups``: (C,), as in ``selections``; ``entered``: (C,), weights within the groups as given. The rest as in
+    ``flips``.
+    """
+    together = groups[:, None] == groups[None, :]
+    mates = together & ~np.eye(groups.size, dtype=np.bool_)
+    beside = mates @ entered  # (C,), what the other criteria of the group weigh
+    of_group = together @ shares
+    pair = np.array([leader, challenger])
+    applies, weighted = applicable[pair].astype(np.float64), applicable[pair] * values[pair]
+    outside = (~together) * shares  # (C, C)
+    inside = mates * entered / np.where(beside > 0, beside, 1.0)[:, None]
+    elsewhere_p, elsewhere_q = weighted @ outside.T, applies @ outside.T  # (2, C)
+    rest_p, rest_q = elsewhere_p + of_group * (weighted @ inside.T), elsewhere_q + of_group * (applies @ inside.T)
+    p, q = elsewhere_p + of_group * weighted, elsewhere_q + of_group * applies
+    a = p[0] * q[1] - p[1] * q[0]
+    b = p[0] * rest_q[1] + rest_p[0] * q[1] - p[1] * rest_q[0] - rest_p[1] * q[0]
+    c = rest_p[0] * rest_q[1] - rest_p[1] * rest_q[0]
+    root = _nearest_root(a, b, c, entered / np.where(beside > 0, beside, 1.0))
+    with np.errstate(invalid="ignore"):
+        sound = (beside > 0) & (of_group > 0) & (rest_q + root * q > 1e-12 * (1.0 + root)).all(axis=0)
+    return np.where(sound, np.abs(root) * beside, np.nan)
+
+
+def _nearest_root(a: FloatArray, b: FloatArray, c: FloatArray, today: FloatArray) -> FloatArray:
+    """The root of a·u² + b·u + c that is not negative and nearest to ``today`` on a logarithmic scale; NaN when there
+    is none. Coefficients that vanish beside the others count as 0."""
     scale = np.maximum(np.maximum(np.abs(a), np.abs(b)), np.abs(c))
     tiny = 1e-12 * scale
     linear = np.abs(a) <= tiny
@@ -84,7 +132,7 @@ def _nearest_root(a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:
         second = np.where(linear, np.nan, np.where(half != 0, c / half, np.nan))
         candidates = np.stack([first, second])
         candidates = np.where((candidates >= 0) & np.isfinite(candidates), candidates, np.nan)
-        distance = np.abs(np.log(np.maximum(candidates, 1e-300)))
+        distance = np.abs(np.log(np.maximum(candidates, 1e-300)) - np.log(np.maximum(today, 1e-300)))
     distance = np.where(np.isnan(candidates), np.inf, distance)
     nearest = np.argmin(distance, axis=0)
     result: FloatArray = np.take_along_axis(candidates, nearest[None, :], axis=0)[0]

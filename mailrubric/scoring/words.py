@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +20,7 @@ from mailrubric.catalogue.models import (
     YesNoFunction,
 )
 from mailrubric.display import value_words
-from mailrubric.scoring.value_functions import curve
+from mailrubric.scoring.value_functions import curve, points
 
 
 def value_function(function: ValueFunction, unit: str = "") -> str:
@@ -73,9 +75,14 @@ def value_reaching(function: ValueFunction, unit: str, score: float, *, at_least
     match function:
         case PointsFunction():
             found = _number_worth(function, score)
-            return "" if found is None else value_words(_tidy(found), unit)
+            if found is None:
+                return ""
+            return value_words(_worth_it(found, lambda value: _points_of(function, value), score, at_least), unit)
         case CurveFunction():
-            return value_words(_tidy(_curve_worth(function, score)), unit) if 0 < score < 100 else ""
+            if not 0 < score < 100:
+                return ""
+            found = _curve_worth(function, score)
+            return value_words(_worth_it(found, lambda value: _curve_of(function, value), score, at_least), unit)
         case MapFunction():
             levels = {name: float(points) for name, points in function.map.items()}
         case YesNoFunction():
@@ -107,7 +114,7 @@ def _curve_worth(function: CurveFunction, score: float) -> float:
     rising = function.curve.worth_90 > function.curve.worth_50
     for _ in range(200):
         middle = (low + high) / 2
-        worth = float(curve(np.array([math.exp(middle)]), function)[0])
+        worth = _curve_of(function, math.exp(middle))
         if (worth < score) == rising:
             low = middle
         else:
@@ -115,9 +122,42 @@ def _curve_worth(function: CurveFunction, score: float) -> float:
     return math.exp((low + high) / 2)
 
 
+def _points_of(function: PointsFunction, value: float) -> float:
+    return float(points(np.array([value]), function)[0])
+
+
+def _curve_of(function: CurveFunction, value: float) -> float:
+    return float(curve(np.array([value]), function)[0])
+
+
 def _tidy(number: float) -> float:
-    """Three significant digits, which is what a flip is good for."""
+    """Three significant digits."""
     return float(f"{number:.3g}")
+
+
+_NEAR = 0.5
+"""Points by which a value told in words may miss the ones it is told for."""
+
+
+def _worth_it(number: float, worth: Callable[[float], float], score: float, at_least: bool) -> float:
+    """A short number near ``number`` that is worth at least (or at most) ``score`` points, and where that can be had
+    hardly more (or less): 99.93 % must not be told as 99.9 % where that is worth ten points less."""
+    exact = Decimal(repr(number))
+    if not exact:
+        return number
+    steps = [Decimal(1).scaleb(exact.adjusted() - 2)]  # three digits; from 99 on, two decimals are shown too
+    if abs(exact) >= 99 and steps[0] > Decimal("0.01"):
+        steps.append(Decimal("0.01"))
+    enough = None
+    for step in steps:
+        for rounding in (ROUND_HALF_EVEN, ROUND_FLOOR, ROUND_CEILING):
+            rounded = float((exact / step).to_integral_value(rounding) * step)
+            over = (worth(rounded) - score) * (1 if at_least else -1)
+            if 0 <= over <= _NEAR:
+                return rounded
+            if over >= 0:
+                enough = rounded
+    return _tidy(number) if enough is None else enough
 
 
 def condition(must: Must, unit: str = "") -> str:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailrubric.catalogue.models import Weights
+from mailrubric.scoring.additive import WeightError
 from mailrubric.scoring.decision import DecisionError, compare, problem, robust, sensitive
-from mailrubric.scoring.evaluate import evaluate
+from mailrubric.scoring.evaluate import evaluate, tabulate, weigh
 from mailrubric.scoring.evaluation import Evaluation
 from tests.mailrubric.scoring.building import NOW, catalogue, criterion, fact, vendor
 
@@ -78,6 +80,43 @@ def test_the_flip_is_where_the_two_are_level() -> None:
     scores = {line.id: line.ranking_score for line in level.vendors}
     assert scores["ant"] == pytest.approx(scores["bee"])
     assert "Bee overtakes Ant when" in found.sentence
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(*[st.sampled_from([None, 0.0, 35.0, 60.0, 100.0])] * 4), min_size=2, max_size=4),
+    st.tuples(*[st.sampled_from([0.0, 1e-6, 1.0, 3.0, 1e5])] * 4),
+    st.tuples(*[st.sampled_from([0.0, 1.0, 20.0])] * 2),
+)
+def test_the_weight_to_enter_makes_the_two_level_in_the_score_itself(points, inner, outer) -> None:
+    names = ("fast", "quick", "cheap", "fair")
+    made = catalogue(
+        {
+            "speed": [criterion(name, weight=weight) for name, weight in zip(names[:2], inner[:2], strict=True)],
+            "cost": [criterion(name, weight=weight) for name, weight in zip(names[2:], inner[2:], strict=True)],
+        },
+        [
+            vendor(
+                f"v{row}",
+                facts={name: fact(value) for name, value in zip(names, line, strict=True) if value is not None},
+            )
+            for row, line in enumerate(points)
+        ],
+        weights=dict(zip(("speed", "cost"), outer, strict=True)),
+    )
+    table = tabulate(made, (), NOW)
+    try:
+        found = sensitive(weigh(table, minimum_coverage=0))
+    except (WeightError, DecisionError):
+        return
+    for flip in (*found.groups, *found.criteria):
+        if flip.entered_at is None or not 1e-9 < flip.entered_at <= 1e6:
+            continue
+        weights = Weights(**{"groups" if flip.kind == "group" else "criteria": {flip.id: flip.entered_at}})
+        scores = {line.id: line.ranking_score for line in weigh(table, weights=weights, minimum_coverage=0).vendors}
+        assert scores[found.leader] == pytest.approx(scores[found.challenger], abs=1e-4), flip
+        if flip.kind == "group":
+            assert flip.at is not None
 
 
 def test_naming_them_the_other_way_round_tells_the_same() -> None:

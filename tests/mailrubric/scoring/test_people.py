@@ -7,6 +7,7 @@ import json
 import pytest
 
 from mailrubric.catalogue.models import Judgement
+from mailrubric.scoring.additive import WeightError
 from mailrubric.scoring.evaluate import tabulate
 from mailrubric.scoring.people import agreement, judged
 from tests.mailrubric.scoring.building import NOW, catalogue, criterion, fact, vendor
@@ -54,9 +55,14 @@ def test_two_who_do_not() -> None:
     found = agreement(TABLE, {"a": _judgement(swing={"speed": 9}), "b": _judgement(swing={"cost": 9})})
     assert [person.winner for person in found.people] == ["ant", "bee"]
     assert found.concordance == 0
-    assert found.together.winner == "ant"
-    assert found.sentence == "Together they would choose Ant, as 1 of 2 would alone."
     assert found.disagreement["speed"] == pytest.approx(50)
+    # 90 and 10 against 20 and 80, half and half: 50 each.
+    assert found.sentence == "Together they find Ant and Bee level: none of them is ahead."
+    third = agreement(
+        TABLE, {**dict.fromkeys("ab", _judgement(swing={"speed": 9})), "c": _judgement(swing={"cost": 9})}
+    )
+    assert third.together.winner == "ant"
+    assert third.sentence == "Together they would choose Ant, as 2 of 3 would alone."
 
 
 def test_comparisons_of_all_are_taken_together_by_their_geometric_mean() -> None:
@@ -64,3 +70,29 @@ def test_comparisons_of_all_are_taken_together_by_their_geometric_mean() -> None
     found = agreement(TABLE, {"a": one, "b": other})
     assert found.together.groups["speed"] == pytest.approx(75)
     assert found.people[0].consistency == 0
+
+
+def test_who_enters_large_numbers_within_a_group_says_no_more_than_the_others() -> None:
+    made = catalogue(
+        {"speed": [criterion("fast"), criterion("quick")]},
+        [
+            vendor("ant", facts={"fast": fact(100.0), "quick": fact(0.0)}),
+            vendor("bee", facts={"fast": fact(0.0), "quick": fact(90.0)}),
+        ],
+    )
+    table = tabulate(made, (), NOW)
+    loud, quiet = _judgement(criteria={"fast": 300, "quick": 100}), _judgement(criteria={"fast": 1, "quick": 9})
+    found = agreement(table, {"a": loud, "b": quiet})
+    # 3/4 and 1/10 of the group are 42.5 % together: Bee is ahead, though 301 of 410 points went to what Ant is good at.
+    assert found.together.winner == "bee"
+    # To a third nothing in the group counts: that says nothing of the proportions in it.
+    silent = _judgement(criteria={"fast": 0, "quick": 0}, groups={"speed": 5})
+    with pytest.raises(WeightError):
+        agreement(table, {"a": loud, "c": silent})
+
+
+def test_a_group_in_which_nothing_counts_has_no_share() -> None:
+    nothing = _judgement(criteria={"pretty": 0})
+    found = agreement(TABLE, {"a": nothing, "b": _judgement()})
+    assert found.people[0].groups == pytest.approx({"speed": 50, "cost": 50, "looks": 0})
+    assert found.together.groups == pytest.approx({"speed": 125 / 3, "cost": 125 / 3, "looks": 50 / 3})

@@ -161,3 +161,20 @@ def test_many_vendors_in_single_precision_fare_the_same() -> None:
     other = analyse(uncertain(values, low, high, np.full_like(scores, 40.0), everywhere), weights)
     assert np.abs(many.win - other.win).max() < 5 * many.standard_error
     assert many.rank.sum(axis=1) == pytest.approx(np.ones(120))
+
+
+@pytest.mark.parametrize("others", [0, 70])
+def test_vendors_that_are_the_same_in_everything_win_as_often(others: int) -> None:
+    # Two alike win every draw between them, a third of the same kind stands with them; all others are worse.
+    values = np.vstack([np.full((3, 4), 80.0), np.linspace(1.0, 40.0, others * 4 + 4).reshape(others + 1, 4)])
+    cells = uncertain(values, values, values, np.full_like(values, np.nan), np.ones(values.shape, np.bool_))
+    weights = draw_weights(np.full(4, 0.25), np.arange(4), kind="any", draws=6000, seed=1)
+    found = analyse(cells, weights, seed=1)
+    assert found.win[:3] == pytest.approx(1 / 3, abs=0.03)
+    assert found.rank[:3, :3] == pytest.approx(np.full((3, 3), 1 / 3), abs=0.03)
+    assert found.expected_rank[:3] == pytest.approx(2.0, abs=0.05)
+    assert found.central[:3] == pytest.approx(np.full((3, 4), 0.25), abs=0.02)
+    assert found.rank.sum(axis=0) == pytest.approx(1.0)
+    assert found.rank.sum(axis=1) == pytest.approx(1.0)
+    if not others:
+        assert found.beats[:3, :3] == pytest.approx(np.full((3, 3), 0.5))

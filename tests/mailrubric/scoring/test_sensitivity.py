@@ -72,6 +72,34 @@ def test_groups_grow_and_shrink_together() -> None:
     assert found.share == pytest.approx([80 / 180, 100 / 180])
 
 
+def test_a_weight_of_next_to_nothing_has_its_flip_too() -> None:
+    # A leads by 10 on all but everything; B is better by 40 on a millionth: level where 40·t = 10·(1-t).
+    values = np.array([[60.0, 50.0], [50.0, 90.0]])
+    each, _ = selections(np.arange(2))
+    for tiny in (1e-6, 1e-14, 0.0):
+        found = flips(values, np.ones((2, 2), np.bool_), np.array([1.0 - tiny, tiny]), each, 0, 1)
+        assert found.share[1] == pytest.approx(0.2), tiny
+        assert found.share[0] == pytest.approx(np.nan if tiny == 0.0 else 0.8, nan_ok=True), tiny
+
+
+def test_a_group_without_weight_has_the_proportions_that_were_entered() -> None:
+    # In the group of no weight A has 90 and 30, B 30 and 90; one to three: A 45, B 75. Elsewhere A leads by 10.
+    values, groups = np.array([[60.0, 90.0, 30.0], [50.0, 30.0, 90.0]]), np.array([0, 1, 1])
+    _, by_group = selections(groups)
+    everywhere, shares = np.ones((2, 3), np.bool_), np.array([1.0, 0.0, 0.0])
+    found = flips(values, everywhere, shares, by_group, 0, 1, entered=np.array([1.0, 1.0, 3.0]))
+    assert found.share[1] == pytest.approx(0.25)
+    nothing = flips(values, everywhere, shares, by_group, 0, 1, entered=np.array([1.0, 0.0, 0.0]))
+    assert np.isnan(nothing.share).all(), "no criterion of it has a weight, so nothing says what it would count"
+
+
+def test_where_one_has_no_weight_left_there_is_no_flip() -> None:
+    # Only the first criterion applies to B: without it B has no score to be level with.
+    values, applicable = np.array([[80.0, 90.0], [50.0, 0.0]]), np.array([[True, True], [True, False]])
+    each, _ = selections(np.arange(2))
+    assert np.isnan(flips(values, applicable, np.array([0.5, 0.5]), each, 0, 1).share).all()
+
+
 def test_better_in_everything_has_no_flip_but_at_no_weight_at_all() -> None:
     values = np.array([[90.0, 80.0], [50.0, 40.0]])
     each, _ = selections(np.arange(2))

@@ -72,6 +72,8 @@ def test_gates_and_sources() -> None:
         (PointsFunction(points=((0, 100), (24, 0))), 50.0, True, "12 h"),
         (PointsFunction(points=((5, 100), (500, 0)), scale="log"), 50.0, True, "50 h"),
         (PointsFunction(points=((0, 20), (10, 80))), 90.0, True, ""),
+        (PointsFunction(points=((0, 100), (72, 0))), 33.0, True, "48.2 h"),
+        (PointsFunction(points=((0, 100), (72, 0))), 33.0, False, "48.3 h"),
         (MapFunction(map={"TLSv1.0": 0, "TLSv1.2": 60, "TLSv1.3": 100}), 40.0, True, "TLSv1.2"),
         (MapFunction(map={"TLSv1.0": 0, "TLSv1.2": 60, "TLSv1.3": 100}), 40.0, False, "TLSv1.0"),
         (YesNoFunction(yes=100, no=20), 10.0, False, ""),
@@ -83,8 +85,18 @@ def test_the_value_that_is_worth_so_many_points(function, score, at_least, expec
     assert value_reaching(function, "h", score, at_least=at_least) == expected
 
 
-@given(st.floats(1, 99), st.sampled_from([(100.0, 400.0), (400.0, 100.0)]))
-def test_a_curve_is_turned_round(score: float, ends: tuple[float, float]) -> None:
+def test_an_uptime_is_not_told_as_one_that_is_worth_less() -> None:
+    uptime = PointsFunction(points=((99, 20), (99.9, 60), (99.95, 80), (99.99, 100)))
+    # Three digits would say 99.9, which is worth 60, and 100, which is not asked for.
+    assert value_reaching(uptime, "%", 70.0, at_least=True) == "99.93%"
+    assert value_reaching(uptime, "%", 99.0, at_least=False) == "99.98%"
+    assert value_reaching(uptime, "%", 60.0, at_least=True) == "99.9%"
+
+
+@given(st.floats(1, 99), st.sampled_from([(100.0, 400.0), (400.0, 100.0)]), st.booleans())
+def test_a_curve_is_turned_round(score: float, ends: tuple[float, float], at_least: bool) -> None:
     function = CurveFunction(curve=CurveEnds(worth_90=ends[0], worth_50=ends[1]))
-    value = float(value_reaching(function, "", score, at_least=True).replace(",", ""))
-    assert float(curve(np.array([value]), function)[0]) == pytest.approx(score, abs=1.5)
+    value = float(value_reaching(function, "", score, at_least=at_least).replace(",", ""))
+    worth = float(curve(np.array([value]), function)[0])
+    assert worth == pytest.approx(score, abs=0.5)
+    assert worth >= score - 1e-9 if at_least else worth <= score + 1e-9
