@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mailrubric.mail.aggregate import Aggregate, Figure
     from mailrubric.mail.analysis import Analysis
     from mailrubric.mail.message import AnalysedMessage
-    from mailrubric.mail.reading import Place
+    from mailrubric.mail.reading import Place, Skipped
     from probes.model import Unmeasured
     from probes.network import Options
 
@@ -106,7 +106,7 @@ def analyse(
     settings = network.options(workspace, allow_private=allow_private, resolver=resolver, ca=ca)
     distant = "://" in source
     if distant:
-        found: Path | Iterable[Place] = remote(source, settings, password_variable, token_variable)
+        found: Path | Iterable[Place | Skipped] = remote(source, settings, password_variable, token_variable)
     else:
         found = Path(source)
     analysis = Analysis(
@@ -161,7 +161,9 @@ def _store(workspace: Path | None, vendor: str, total: Aggregate) -> int:
     return len(observed)
 
 
-def remote(url: str, settings: Options, password_variable: str, token_variable: str | None) -> Iterable[Place]:
+def remote(
+    url: str, settings: Options, password_variable: str, token_variable: str | None
+) -> Iterable[Place | Skipped]:
     """The messages of an IMAP folder; ``Usage`` for a URL or a secret that can't be used."""
     from mailrubric.mail import folder
     from probes.authentication import Credentials, Secret

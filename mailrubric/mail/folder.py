@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from urllib.parse import unquote, urlsplit
 
 from mailrubric.mail import fields, reading
-from mailrubric.mail.reading import Place
+from mailrubric.mail.reading import Place, Skipped
 from probes import addresses
 from probes.authentication import Redactor
 from probes.model import DEFAULT_PORTS, Cause, Endpoint, TLSMode, Unmeasured
@@ -37,6 +37,9 @@ SECONDS = 4 * 3600.0
 LIST_BYTES = 8 * 1024 * 1024
 """The list of a folder's unique identifiers comes in one line: about a million of them fit."""
 _ANSWER_BYTES = 4 * GROUP_BYTES
+_MOST = 2_000_000
+"""Messages of a folder; a server that names more is not believed."""
+GONE = "a message that the server lists and does not hand over: deleted meanwhile, perhaps"
 _BROKEN = frozenset({Cause.CONNECTION_RESET, Cause.CONNECTION_TIMEOUT})
 
 
@@ -89,14 +92,15 @@ def limits_for_folder(limits: Limits, seconds: float) -> Limits:
     )
 
 
-def messages(folder: Folder, login: Login, options: Options, seconds: float = SECONDS) -> Iterator[Place]:
-    """The folder's messages, oldest number first, as places that hold them. Raises ``Unmeasured`` when it cannot be
-    read, or not to the end; what came before is sound. Runs an event loop of its own."""
+def messages(folder: Folder, login: Login, options: Options, seconds: float = SECONDS) -> Iterator[Place | Skipped]:
+    """The folder's messages, oldest number first, as places that hold them; and those that are listed and can't be had.
+    Raises ``Unmeasured`` when it cannot be read, or not to the end; what came before is sound. Runs an event loop of
+    its own."""
     options = dataclasses.replace(options, limits=limits_for_folder(options.limits, seconds))
     with asyncio.Runner() as runner:
         stream = _stream(folder, login, options)
 
-        async def following() -> list[Place] | None:
+        async def following() -> list[Place | Skipped] | None:
             return await anext(stream, None)
 
         try:
@@ -106,7 +110,7 @@ def messages(folder: Folder, login: Login, options: Options, seconds: float = SE
             runner.run(stream.aclose())
 
 
-async def _stream(folder: Folder, login: Login, options: Options) -> AsyncGenerator[list[Place], None]:
+async def _stream(folder: Folder, login: Login, options: Options) -> AsyncGenerator[list[Place | Skipped], None]:
     redactor = Redactor()
     redactor.hide(login.credentials.secret.reveal())
     surroundings = surroundings_for_secrets(options)
@@ -141,6 +145,8 @@ async def _stream(folder: Folder, login: Login, options: Options) -> AsyncGenera
 class _FolderReader(Reader):
     """Reads one folder from a unique identifier on."""
 
+    _exists = 0
+
     async def examine(self, name: str, validity: bytes) -> bytes:
         """Open the folder for reading only. ``validity``: the UIDVALIDITY of before, "" for the first time; gives the
         present one. Another one means that the numbers have changed, and the folder can't be gone on with."""
@@ -149,27 +155,31 @@ class _FolderReader(Reader):
         for line in lines:
             if match := re.search(rb"\[UIDVALIDITY (\d{1,10})\]", line, re.IGNORECASE):
                 found = match[1]
+            if match := re.fullmatch(rb"(\d{1,10}) EXISTS", line.strip(), re.IGNORECASE):
+                self._exists = int(match[1])
         if validity and found != validity:
             raise Unmeasured(Cause.PROTOCOL_ERROR, "the folder was made anew while we read it")
         return found or b"0"
 
-    async def read(self, folder: Folder, done: int) -> AsyncIterator[tuple[list[Place], int]]:
+    async def read(self, folder: Folder, done: int) -> AsyncIterator[tuple[list[Place | Skipped], int]]:
         """Groups of messages with unique identifiers above ``done``, each with the last identifier that it covers."""
         numbers = [number for number in await self._identifiers_above(done) if number > done]
+        if self._exists and not numbers and not done:
+            raise Unmeasured(
+                Cause.PROTOCOL_ERROR, f"the folder holds {self._exists:,} messages, and the server names none of them"
+            )
         for start in range(0, len(numbers), GROUP):
             group = numbers[start : start + GROUP]
             facts = await self._facts_of(group)
             ready: list[int] = []
             size = 0
             for number in group:
-                fact = facts.get(number)
-                if fact is None:  # it was deleted in the meantime
-                    continue
-                if ready and size + fact.size > GROUP_BYTES:
+                whole = facts[number].size if number in facts else 0
+                if ready and size + whole > GROUP_BYTES:
                     yield await self._messages_of(folder, ready, facts), ready[-1]
                     ready, size = [], 0
                 ready.append(number)
-                size += min(fact.size, fields.HEADER_BYTES) if fact.size > reading.MESSAGE_BYTES else fact.size
+                size += min(whole, fields.HEADER_BYTES) if whole > reading.MESSAGE_BYTES else whole
             if ready:
                 yield await self._messages_of(folder, ready, facts), ready[-1]
 
@@ -180,6 +190,12 @@ class _FolderReader(Reader):
             words = line.split()
             if words and words[0].upper() == b"SEARCH":
                 found |= {int(word) for word in words[1:] if re.fullmatch(rb"[0-9]{1,10}", word)}
+            elif match := re.match(rb"ESEARCH\b.* ALL ([0-9:,]+)", line, re.IGNORECASE):  # RFC 9051 §7.3.4
+                for part in match[1].split(b","):
+                    ends = [int(each) for each in part.split(b":") if each and len(each) < 11]
+                    if len(found) + max(ends, default=0) - min(ends, default=0) > _MOST:
+                        raise Unmeasured(Cause.REPLY_TOO_LONG, f"the server names more than {_MOST:,} messages")
+                    found |= set(range(min(ends), max(ends) + 1)) if ends else set()
         return sorted(found)
 
     async def _facts_of(self, numbers: Sequence[int]) -> dict[int, _Fact]:
@@ -195,11 +211,14 @@ class _FolderReader(Reader):
                 found[int(number)] = _Fact(int(size), seen, items.get(b"INTERNALDATE"))
         return found
 
-    async def _messages_of(self, folder: Folder, numbers: Sequence[int], facts: dict[int, _Fact]) -> list[Place]:
-        large = [number for number in numbers if facts[number].size > reading.MESSAGE_BYTES]
+    async def _messages_of(
+        self, folder: Folder, numbers: Sequence[int], facts: dict[int, _Fact]
+    ) -> list[Place | Skipped]:
+        there = [number for number in numbers if number in facts]
+        large = [number for number in there if facts[number].size > reading.MESSAGE_BYTES]
         texts: dict[int, bytes] = {}
         for group, most in (
-            ([number for number in numbers if number not in large], reading.MESSAGE_BYTES),
+            ([number for number in there if number not in large], reading.MESSAGE_BYTES),
             (large, fields.HEADER_BYTES + 4),
         ):
             if not group:
@@ -218,8 +237,9 @@ class _FolderReader(Reader):
                 data=texts[number],
                 whole=facts[number].size if number in large else len(texts[number]),
             )
-            for number in numbers
             if number in texts
+            else Skipped(f"{printable(folder.name, 200)} {number}", GONE)
+            for number in numbers
         ]
 
     async def _items_of(self, numbers: Sequence[int], what: str) -> list[dict[bytes, Parsed]]:

@@ -240,10 +240,51 @@ def test_answers_that_are_none(tmp_path: Path, command: str, answer: bytes, caus
         b"* 1 FETCH (UID x RFC822.SIZE y)\r\n* 2 EXPUNGE\r\n* 1 FETCH ()\r\nTAG OK done\r\n",
     ],
 )
-def test_messages_that_are_gone_are_no_fault(tmp_path: Path, answer: bytes) -> None:
+def test_messages_that_are_gone_are_counted(tmp_path: Path, answer: bytes) -> None:
     server = Server({1: letter(1)}, instead={"UID FETCH": answer})
     with served(server):
-        assert list(read(server, tmp_path)) == []
+        analysis = Analysis(read(server, tmp_path))
+        assert list(analysis) == []
+    assert analysis.skipped == {folder.GONE: 1}
+    assert analysis.examples == {folder.GONE: ["INBOX 1"]}
+
+
+def test_a_text_that_does_not_come_is_counted(tmp_path: Path) -> None:
+    server = Server({number: letter(number) for number in (1, 2, 3)})
+    server.instead["UID FETCH 1:3 (UID BODY"] = server._text(1, "<0.999>") + server._text(3, "<0.999>") + b"TAG OK\r\n"
+    with served(server):
+        analysis = Analysis(read(server, tmp_path))
+        assert [message.place for message in analysis] == ["INBOX 1", "INBOX 3"]
+    assert analysis.examples == {folder.GONE: ["INBOX 2"]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "numbers"),
+    [
+        (b'* ESEARCH (TAG "x") UID ALL 2:4,7\r\nTAG OK done\r\n', [2, 3, 4, 7]),
+        (b'* ESEARCH (TAG "x") UID MIN 2 ALL 7,2:4\r\nTAG OK done\r\n', [2, 3, 4, 7]),
+    ],
+)
+def test_a_server_that_answers_a_search_in_the_newer_way(tmp_path: Path, answer: bytes, numbers: list[int]) -> None:
+    server = Server({number: letter(number) for number in numbers}, instead={"UID SEARCH": answer})
+    with served(server):
+        assert [place.name for place in read(server, tmp_path)] == [f"INBOX {number}" for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause", "words"),
+    [
+        (b"* SEARCH\r\nTAG OK done\r\n", Cause.PROTOCOL_ERROR, "holds 1 messages, and the server names none"),
+        (b"TAG OK done\r\n", Cause.PROTOCOL_ERROR, "names none"),
+        (b"* ESEARCH UID ALL 1:4294967295\r\nTAG OK done\r\n", Cause.REPLY_TOO_LONG, "more than 2,000,000"),
+    ],
+)
+def test_a_full_folder_is_not_taken_for_an_empty_one(tmp_path: Path, answer: bytes, cause: Cause, words: str) -> None:
+    server = Server({1: letter(1)}, instead={"UID SEARCH": answer})
+    with served(server), pytest.raises(Unmeasured) as problem:
+        list(read(server, tmp_path))
+    assert problem.value.cause is cause
+    assert words in problem.value.detail
 
 
 def test_no_password_without_a_trusted_certificate(tmp_path: Path) -> None:
