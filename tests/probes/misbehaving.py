@@ -19,31 +19,12 @@ from tests.probes.smtpserver import Fault
 HOST = "127.0.0.1"
 USER, PASSWORD, TOKEN = "me@own.test", "Tr0ub4dor&3-is-secret", "ya29.token-that-is-secret"
 
-LEAP_SECONDS = 5.0
-"""By how much the loop's clock is put forward at a time while a server is silent."""
-
 
 @functools.cache
 def server_context(name: str = HOST) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority().issue_cert(name).configure_cert(context)
     return context
-
-
-def leap(seconds: float) -> None:
-    """Put the running loop's clock forward. So a time-out is over without being waited for, and can be long, which
-    keeps a busy machine from exceeding it at the steps that are not what is tested."""
-    loop = asyncio.get_running_loop()
-    clock = loop.time
-    loop.time = lambda: clock() + seconds
-
-
-async def stay_silent(reader: asyncio.StreamReader) -> None:
-    """Say nothing until the client hangs up, while the clock of the loop, which has to be the client's too, runs."""
-    hung_up = asyncio.ensure_future(reader.read())
-    while not (await asyncio.wait({hung_up}, timeout=0.01))[0]:
-        leap(LEAP_SECONDS)
-    await hung_up
 
 
 class Gone(Exception):
@@ -97,7 +78,7 @@ class Session:
             return
         match server.fault.what:
             case "silence":
-                await stay_silent(self._reader)
+                await self._reader.read()
             case "reset":
                 reset(self._writer)
             case "half-close":

@@ -23,6 +23,7 @@ from probes.seed_mailbox import Arrival, Expectation, Watch, parse, received_tim
 from probes.send import Login
 from probes.verified_tls import surroundings_for_secrets
 from tests.hostile.server import authority_file
+from tests.leaping import leaping
 from tests.probes.mailboxserver import Mail, Mailbox, serve
 from tests.probes.misbehaving import PASSWORD, TOKEN, USER
 from tests.probes.smtpserver import Fault, Misbehaviour
@@ -83,6 +84,7 @@ async def watched(
 
 
 @pytest.mark.parametrize("implicit", [False, True])
+@leaping
 async def test_found_where_it_was_filed(implicit: bool, trusting: Options) -> None:
     box = Mailbox(implicit=implicit, mails=[mail(1), mail(2, "Junk"), mail(3, 'Some "list"'), mail(4, "Sent")])
     told: list[Unmeasured | None] = []
@@ -99,6 +101,7 @@ async def test_found_where_it_was_filed(implicit: bool, trusting: Options) -> No
     assert any(line.startswith("Subject: Delivery test") for line in arrivals[1].headers)
 
 
+@leaping
 async def test_nothing_is_changed(trusting: Options) -> None:
     box = Mailbox(mails=[mail(1, after=4)])
     await watched(box, trusting, {1, 2})
@@ -108,6 +111,7 @@ async def test_nothing_is_changed(trusting: Options) -> None:
     assert not any(" SELECT " in line or "STORE" in line for line in box.lines)
 
 
+@leaping
 async def test_it_comes_while_we_wait(trusting: Options) -> None:
     for capabilities in ("IMAP4rev1 IDLE AUTH=PLAIN", "IMAP4rev1 AUTH=PLAIN"):
         box = Mailbox(mails=[mail(1, after=6)], capabilities=capabilities)
@@ -119,6 +123,7 @@ async def test_it_comes_while_we_wait(trusting: Options) -> None:
         assert any(" IDLE" in line for line in box.lines) is ("IDLE" in capabilities)
 
 
+@leaping
 async def test_a_folder_that_a_rule_makes_later(trusting: Options) -> None:
     box = Mailbox(mails=[mail(1, "New", after=3)])
 
@@ -132,6 +137,7 @@ async def test_a_folder_that_a_rule_makes_later(trusting: Options) -> None:
     assert arrivals[1].folder == "New"
 
 
+@leaping
 async def test_gmail(trusting: Options) -> None:
     box = Mailbox(
         capabilities="IMAP4rev1 AUTH=PLAIN X-GM-EXT-1 SPECIAL-USE",
@@ -144,12 +150,14 @@ async def test_gmail(trusting: Options) -> None:
 
 
 @pytest.mark.parametrize("name", ["Spam", "INBOX.Junk", "Junk E-Mail", "bulk"])
+@leaping
 async def test_spam_folders_known_by_name(name: str, trusting: Options) -> None:
     box = Mailbox(folders=('() "." INBOX', f'() "." "{name}"'), mails=[mail(1, name)])
     _, arrivals = await watched(box, trusting, {1})
     assert arrivals[1].placement == "spam"
 
 
+@leaping
 async def test_a_spam_folder_named_by_the_user(trusting: Options) -> None:
     box = Mailbox(mails=[mail(1, 'Some "list"'), mail(2, "Junk")])
     _, arrivals = await watched(box, trusting, {1, 2}, spam_folder='Some "list"')
@@ -159,6 +167,7 @@ async def test_a_spam_folder_named_by_the_user(trusting: Options) -> None:
     assert found.problem.cause is Cause.NOT_APPLICABLE
 
 
+@leaping
 async def test_more_messages_than_fit_into_one_reply(trusting: Options) -> None:
     long = b"".join(b"ARC-Seal: %d %s\r\n" % (number, b"x" * 900) for number in range(33))
     box = Mailbox(mails=[dataclasses.replace(mail(number), headers=mail(number).headers[:-2] + long + b"\r\n")
@@ -172,6 +181,7 @@ async def test_more_messages_than_fit_into_one_reply(trusting: Options) -> None:
 # --- absence ----------------------------------------------------------------------------------------------------------
 
 
+@leaping
 async def test_absence_is_said_after_a_last_look_everywhere(trusting: Options) -> None:
     box = Mailbox(mails=[mail(1, 'Some "list"', after=10_000)])
     found, arrivals = await watched(box, trusting, {1}, wait=0.2)
@@ -181,6 +191,7 @@ async def test_absence_is_said_after_a_last_look_everywhere(trusting: Options) -
     assert set(examined) == {'"INBOX"', '"Junk"', '"Some \\"list\\""'}
 
 
+@leaping
 async def test_folders_that_cannot_be_looked_in_leave_it_open(
     trusting: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +206,7 @@ async def test_folders_that_cannot_be_looked_in_leave_it_open(
 # --- logins -----------------------------------------------------------------------------------------------------------
 
 
+@leaping
 async def test_logins(trusting: Options) -> None:
     for capabilities, how, mechanism in (
         ("IMAP4rev1 SASL-IR AUTH=PLAIN", login(), "PLAIN"),
@@ -220,6 +232,7 @@ async def test_logins(trusting: Options) -> None:
         ("IMAP4rev1", login(password="sécret-of-mine"), "cannot carry"),
     ],
 )
+@leaping
 async def test_refused_logins(capabilities: str, how: Login, words: str, trusting: Options) -> None:
     told: list[Unmeasured | None] = []
     found, _ = await watched(Mailbox(capabilities=capabilities), trusting, {1}, how, ready=told.append)
@@ -234,6 +247,7 @@ async def test_refused_logins(capabilities: str, how: Login, words: str, trustin
         assert hidden not in text
 
 
+@leaping
 async def test_passing_troubles_are_no_refusals(trusting: Options) -> None:
     box = Mailbox(instead={"AUTHENTICATE": "{tag} NO [UNAVAILABLE] the database is down"})
     found, _ = await watched(box, trusting, {1})
@@ -242,6 +256,7 @@ async def test_passing_troubles_are_no_refusals(trusting: Options) -> None:
 
 
 @pytest.mark.parametrize("implicit", [False, True])
+@leaping
 async def test_no_password_without_a_trusted_certificate(implicit: bool, trusting: Options) -> None:
     for box, options in (
         (Mailbox(implicit=implicit), dataclasses.replace(trusting, ca_file=None)),
@@ -254,6 +269,7 @@ async def test_no_password_without_a_trusted_certificate(implicit: bool, trustin
         assert not any("AUTH" in line or "LOGIN" in line for line in box.early)
 
 
+@leaping
 async def test_no_password_without_starttls(trusting: Options) -> None:
     box = Mailbox(implicit=False, instead={"CAPABILITY": "* CAPABILITY IMAP4rev1\r\n{tag} OK done"})
     found, _ = await watched(box, trusting, {1})
@@ -280,6 +296,7 @@ CAUSES: dict[Misbehaviour, set[Cause]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("what", CAUSES)
 @pytest.mark.parametrize("implicit", [False, True])
+@leaping
 async def test_a_fault_is_never_absence(implicit: bool, what: Misbehaviour, trusting: Options) -> None:
     healthy = Mailbox(implicit=implicit, mails=[mail(1, after=3)])
     found, arrivals = await watched(healthy, trusting, {1, 2}, wait=0.05)
@@ -303,6 +320,7 @@ async def test_a_fault_is_never_absence(implicit: bool, what: Misbehaviour, trus
     assert reached >= 12  # greeting, login, folders and the first looks at the least
 
 
+@leaping
 async def test_a_session_that_breaks_off_is_taken_up_again(trusting: Options) -> None:
     healthy = Mailbox(mails=[mail(1, after=8)])
     await watched(healthy, trusting, {1}, wait=60)
@@ -328,6 +346,7 @@ async def test_a_session_that_breaks_off_is_taken_up_again(trusting: Options) ->
         ("CAPABILITY", "{tag} OK done"),
     ],
 )
+@leaping
 async def test_answers_that_are_no_answers(verb: str, answer: str, trusting: Options) -> None:
     box = Mailbox(mails=[mail(1)], instead={verb: answer})
     found, _ = await watched(box, trusting, {1, 2})
@@ -336,6 +355,7 @@ async def test_answers_that_are_no_answers(verb: str, answer: str, trusting: Opt
     assert not found.complete
 
 
+@leaping
 async def test_a_message_that_only_pretends(trusting: Options) -> None:
     other = Mail(b"Subject: about " + RUN.encode() + b"\r\n\r\n")
     hostile = Mail(mail(1).headers + b"X: \x1b[31m) UID 7 BODY[HEADER]<0> {3}\r\n\r\n")

@@ -17,6 +17,7 @@ from probes.replies import Reply
 from probes.send import ASKED_FORMS, Login, Sending, queue_id, send, try_recipients
 from probes.verified_tls import surroundings_for_secrets
 from tests.hostile.server import authority_file
+from tests.leaping import leaping
 from tests.probes.misbehaving import HOST, PASSWORD, TOKEN, USER
 from tests.probes.sendserver import Server, serve
 from tests.probes.smtpserver import Fault, Misbehaviour
@@ -251,6 +252,7 @@ STEP_OF = {"greeting": "greeting", "EHLO": "ehlo", "STARTTLS": "starttls", "AUTH
 @pytest.mark.parametrize("what", get_args(Misbehaviour))
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256"])
 @pytest.mark.parametrize("implicit", [False, True])
+@leaping
 async def test_a_fault_is_never_a_fact(implicit: bool, mechanism: str, what: Misbehaviour, trusting: Options) -> None:
     healthy = Server(implicit=implicit)
     assert (await sent(healthy, trusting, login(mechanism))).accepted
@@ -351,6 +353,7 @@ async def test_recipients_that_are_no_good(trusting: Options) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", get_args(Misbehaviour))
+@leaping
 async def test_a_fault_among_recipients(what: Misbehaviour, trusting: Options) -> None:
     healthy = Server(recipient=lambda path: "550 5.1.1 no")
     _, truth = await tried(healthy, trusting)
