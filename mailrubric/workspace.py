@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mailrubric.catalogue import checks, yamlfile
-from mailrubric.catalogue.load import SETTINGS_FILE, check, load, read_settings
+from mailrubric.catalogue.load import OWN, SETTINGS_FILE, check, load, read_settings
 from mailrubric.catalogue.messages import CatalogueError, Problem, order, shown, suggestion
 from mailrubric.catalogue.models import Settings
 from probes.addresses import literal
@@ -89,7 +89,7 @@ class Workspace:
         broken = self.add_probes()
         if not paths:
             broken += self._check_trials()
-            if not any((self.directory / name).exists() for name in ("criteria", "vendors", SETTINGS_FILE)):
+            if not any((self.directory / name).exists() for name in OWN):
                 return broken  # no catalogue of its own: the shipped one as it is
             paths = [self.directory]
         else:

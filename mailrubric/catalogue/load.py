@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -71,6 +72,8 @@ Kind = Literal["criteria", "preset", "vendor", "settings", "weights"]
 M = TypeVar("M", bound=Model)
 
 SETTINGS_FILE = "mailrubric.yaml"
+EVALUATIONS = "evaluations"
+"""The folder of a workspace that holds one file of weights for each evaluator."""
 _MODELS: dict[Kind, type[Model]] = {
     "criteria": CriteriaFile,
     "preset": Preset,
@@ -82,7 +85,10 @@ _FOLDERS: tuple[tuple[Kind, str], ...] = (
     ("criteria", "criteria"),
     ("preset", "criteria/presets"),
     ("vendor", "vendors"),
+    ("weights", EVALUATIONS),
 )
+OWN = ("criteria", "vendors", EVALUATIONS, SETTINGS_FILE)
+"""What makes a folder a workspace, as far as this module reads it."""
 _ENDPOINTS: dict[str, type[EndpointBase]] = {
     "submission": MailEndpoint,
     "mx": MXEndpoint,
@@ -123,8 +129,9 @@ def examine(folders: Sequence[Path], *, without_vendors: Collection[Path] = ()) 
 def check(paths: Sequence[Path], *, folders: Sequence[Path] | None = None) -> list[Problem]:
     """Every problem of these files and folders, sorted.
 
-    A file or folder in a ``criteria/`` or ``vendors/`` is judged beside its neighbours, and all of them beside the
-    catalogue of ``folders`` (default: the shipped one), whose own problems are not reported unless they were asked for.
+    A file or folder in a ``criteria/``, ``vendors/`` or ``evaluations/`` is judged beside its neighbours, and all of
+    them beside the catalogue of ``folders`` (default: the shipped one), whose own problems are not reported unless they
+    were asked for.
     """
     if folders is None:
         from mailrubric.workspace import shipped_folder
@@ -142,7 +149,7 @@ def check(paths: Sequence[Path], *, folders: Sequence[Path] | None = None) -> li
         root = _root_of(path)
         if root is not None:
             roots.setdefault(root.resolve(), root)
-            wanted.append(path.resolve())
+            wanted += _ways_to(path)
         elif path.is_dir():
             inside, faults = _listing(path)
             problems += faults
@@ -151,14 +158,19 @@ def check(paths: Sequence[Path], *, folders: Sequence[Path] | None = None) -> li
                 problems.append(Problem(path, 0, 0, "holds no criteria, presets, vendors or mailrubric.yaml"))
         else:
             loose.files.append(_open(path, _guess_kind))
-    layers = [_read_folder(root, with_settings=True) for root in roots.values()]
+    layers = [_read_folder(root, whole=True) for root in roots.values()]
     _, found = _assemble([*layers, loose])
     loose_paths = {file.path for file in loose.files}
     for problem in found:
-        resolved = problem.path.resolve()
-        if problem.path in loose_paths or any(resolved == path or path in resolved.parents for path in wanted):
+        asked_for = any(way == path or path in way.parents for way in _ways_to(problem.path) for path in wanted)
+        if problem.path in loose_paths or asked_for:
             problems.append(problem)
     return sorted(set(problems), key=order)
+
+
+def _ways_to(path: Path) -> tuple[Path, Path]:
+    """As it is named, and where that leads: a file of a folder may be a link to one elsewhere, or to nothing."""
+    return Path(os.path.abspath(path)), path.resolve()
 
 
 def parse_criteria(text: bytes, name: str, context: Catalogue) -> tuple[CriteriaFile | None, list[Problem]]:
@@ -228,29 +240,33 @@ def read_settings(path: Path) -> Settings:
 
 def read_judgement(path: Path, catalogue: Catalogue) -> Judgement:
     """One person's weights as they were said, judged beside the catalogue. Raises ``CatalogueError``."""
+    judgement, problems = _judgement(path, catalogue)
+    if judgement is None:
+        raise CatalogueError(problems)
+    return judgement
+
+
+def _judgement(path: Path, catalogue: Catalogue) -> tuple[Judgement | None, list[Problem]]:
     file = _open(path, _always("weights"))
-    known = checks.Known.of(catalogue)
-    if isinstance(file.model, Judgement):
-        file.findings += checks.judgement_findings(file.model, known)
-    file.findings += _weights_findings(file.weights(), catalogue, known)
+    file.findings += _judgement_findings(file, catalogue, checks.Known.of(catalogue))
     problems = file.problems()
-    if isinstance(file.model, Judgement) and not _errors(problems):
-        return file.model
-    raise CatalogueError(problems)
-
-
-EVALUATIONS = "evaluations"
-"""The folder of a workspace that holds one file of weights for each evaluator."""
+    usable = isinstance(file.model, Judgement) and not _errors(problems)
+    return file.model if usable and isinstance(file.model, Judgement) else None, problems
 
 
 def judgements_of(directory: Path, catalogue: Catalogue) -> dict[str, Judgement]:
     """Every evaluator's weights in a workspace, by name (the file's when it says none), in the order of the files.
-    Raises ``CatalogueError``."""
+    Raises ``CatalogueError`` with every error of all files."""
     found: dict[str, Judgement] = {}
-    for path in sorted((directory / EVALUATIONS).glob("*.yaml")):
-        judgement = read_judgement(path, catalogue)
-        name = judgement.name or path.stem
-        found[name if name not in found else f"{name} ({path.stem})"] = judgement
+    paths, problems = _listing(directory / EVALUATIONS)
+    for path in paths:
+        judgement, faults = _judgement(path, catalogue)
+        problems += faults
+        if judgement is not None:
+            name = judgement.name or path.stem
+            found[name if name not in found else f"{name} ({path.stem})"] = judgement
+    if _errors(problems):
+        raise CatalogueError(problems)
     return found
 
 
@@ -398,7 +414,8 @@ def _parse(reader: Callable[[], Document], path: Path, kind_of: Callable[[Docume
     kind = kind_of(document)
     if kind is None:
         message = (
-            "what is this file? A criteria file has the key group, a vendor profile category, a preset groups and title"
+            "what is this file? A criteria file has the key group, a vendor profile category, a preset groups and "
+            "title, somebody's weights groups, ranking, swing or pairwise"
         )
         return _File(path, None, fault=Problem(path, *document.position(()), message))
     file = _File(path, kind, document)
@@ -421,7 +438,7 @@ def _always(kind: Kind) -> Callable[[Document], Kind]:
 
 
 def _guess_kind(document: Document) -> Kind | None:
-    """What a file outside of ``criteria/`` and ``vendors/`` is, by its keys."""
+    """What a file outside of the folders of a workspace is, by its keys."""
     data = document.data
     if not isinstance(data, dict):
         return None
@@ -431,6 +448,9 @@ def _guess_kind(document: Document) -> Kind | None:
         return "vendor"
     if "title" in data and ("groups" in data or "criteria" in data):
         return "preset"
+    named = "id" in data or "title" in data
+    if data.keys() & {"ranking", "swing", "pairwise"} or (isinstance(data.get("groups"), dict) and not named):
+        return "weights"
     return None
 
 
@@ -445,16 +465,17 @@ class _Layer:
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
 
-def _read_folder(folder: Path, *, with_vendors: bool = True, with_settings: bool = False) -> _Layer:
+def _read_folder(folder: Path, *, with_vendors: bool = True, whole: bool = False) -> _Layer:
+    """The catalogue's files; with ``whole`` the settings and the evaluators' weights, too."""
     layer = _Layer()
     for kind, name in _FOLDERS:
-        if kind == "vendor" and not with_vendors:
+        if (kind == "vendor" and not with_vendors) or (kind == "weights" and not whole):
             continue
         paths, problems = _listing(folder / name)
         layer.problems += problems
         layer.files += [_open(path, _always(kind)) for path in paths]
     settings = folder / SETTINGS_FILE
-    if with_settings and settings.exists():
+    if whole and settings.exists():
         layer.files.append(_open(settings, _always("settings")))
     return layer
 
@@ -478,14 +499,14 @@ def _listing(folder: Path) -> tuple[list[Path], list[Problem]]:
 def _root_of(path: Path) -> Path | None:
     """The workspace folder that a file or folder belongs to, or None for one that lies elsewhere."""
     if path.is_dir():
-        if any((path / name).exists() for name in ("criteria", "vendors", SETTINGS_FILE)):
+        if any((path / name).exists() for name in OWN):
             return path
         path = path / "any.yaml"
     parents = path.parents
     if path.name == SETTINGS_FILE:
         return path.parent
     if path.suffix == ".yaml" and len(parents) > 2:
-        if path.parent.name in ("criteria", "vendors"):
+        if path.parent.name in ("criteria", "vendors", EVALUATIONS):
             return parents[1]
         if path.parent.name == "presets" and parents[1].name == "criteria":
             return parents[2]
@@ -538,6 +559,8 @@ def _assemble(layers: Sequence[_Layer]) -> tuple[Catalogue, list[Problem]]:
                 file.findings += _vendor_findings(file, known, today)
             case "preset":
                 file.findings += _weights_findings(file.weights(), catalogue, known)
+            case "weights":
+                file.findings += _judgement_findings(file, catalogue, known)
             case "settings":
                 file.findings += _settings_findings(file)
     problems = [problem for layer in layers for problem in layer.problems]
@@ -659,6 +682,12 @@ def _weights_findings(weights: Weights, catalogue: Catalogue, known: checks.Know
         if weight and criteria and not any(weights.criteria.get(item.id, item.weight) for item in criteria):
             message = f"the weights of all criteria of the group {identifier} are 0; give the group itself the weight 0"
             yield Finding(("criteria",), message, of_key=True)
+
+
+def _judgement_findings(file: _File, catalogue: Catalogue, known: checks.Known) -> Iterator[Finding]:
+    if isinstance(file.model, Judgement):
+        yield from checks.judgement_findings(file.model, known)
+    yield from _weights_findings(file.weights(), catalogue, known)
 
 
 def _vendor_findings(file: _File, known: checks.Known, today: datetime.date) -> Iterator[Finding]:

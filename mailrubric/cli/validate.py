@@ -32,8 +32,9 @@ def validate(
     workspace: options.Workspace = None,
     json: options.Json = False,
 ) -> None:
-    """Check criteria, presets, vendors, settings, trials and probes, and print file:line:col: message for every fault.
+    """Check criteria, presets, vendors, settings, people's weights, trials and probes.
 
+    Every fault is printed as file:line:col: message.
     Exit code 1 when there is an error; warnings alone are no error.
     """
     from mailrubric.catalogue.messages import CatalogueError, order
@@ -96,7 +97,10 @@ def _remarks(place: Workspace) -> list[Problem]:
 
 
 def _has_files(place: Workspace) -> bool:
-    return any((place.directory / name).exists() for name in ("mailrubric.yaml", "trials")) or any(
+    from mailrubric.catalogue.load import EVALUATIONS, SETTINGS_FILE
+    from mailrubric.trials.folder import FOLDER
+
+    return any((place.directory / name).exists() for name in (SETTINGS_FILE, EVALUATIONS, FOLDER)) or any(
         place.directory in path.parents for path in (*place.files(), *place.own_probes())
     )
 

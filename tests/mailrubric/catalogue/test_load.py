@@ -384,14 +384,17 @@ def test_checking_a_file_from_elsewhere_judges_it_beside_the_catalogue(base, tmp
     preset.write_text("id: p\ntitle: P\ndescription: D\ngroups: {nope: 1}\n")
     riddle = elsewhere / "riddle.yaml"
     riddle.write_text("a: b\n")
+    weights = elsewhere / "weights.yaml"
+    weights.write_text("ranking:\n  - nope\n")
     expected = [
         "elsewhere/acme.yaml:4:25: facts.uptime.value: this fact is a number: expected a number, got 'high'",
         "elsewhere/mine.yaml:3:70: criteria[0].score.yes: expected 0–100, got 101",
         "elsewhere/preset.yaml:4:10: groups.nope: there is no such group",
         "elsewhere/riddle.yaml:1:1: what is this file? A criteria file has the key group, a vendor profile category, a "
-        "preset groups and title",
+        "preset groups and title, somebody's weights groups, ranking, swing or pairwise",
+        "elsewhere/weights.yaml:2:5: ranking[0]: there is no group 'nope'",
     ]
-    for path, sentence in zip((profile, criteria, preset, riddle), expected, strict=True):
+    for path, sentence in zip((profile, criteria, preset, riddle, weights), expected, strict=True):
         assert checked(path, folders=[base]) == [sentence]
     assert checked(elsewhere, folders=[base]) == expected
 

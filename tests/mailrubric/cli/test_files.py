@@ -154,6 +154,30 @@ def test_only_the_files_that_were_named(call):
     assert call("validate", "vendors/bad.yaml").code == 1
 
 
+def test_people_s_weights_are_checked_where_they_are_read_for_use(call):
+    Path("evaluations").mkdir()
+    anna, bert = Path("evaluations/anna.yaml"), Path("evaluations/bert.yaml")
+    anna.write_text("name: Anna\nranking:\n  - tls\n  - smpt\n")
+    bert.write_text("swing: {tls: 0}\n")
+    Path("evaluations/clara.yml").write_text("")
+    Path("evaluations/dora.yaml").symlink_to("gone.yaml")
+    Path("evaluations/._eve.yaml").write_bytes(b"\x00\x05\x16\x07")  # as macOS leaves beside a copied file
+    told = [
+        "evaluations/anna.yaml:4:5: ranking[1]: there is no group 'smpt'; did you mean 'smtp'?",
+        "evaluations/bert.yaml:1:1: swing: every swing is 0",
+        "evaluations/clara.yml: warning: is not read: its name must end in .yaml",
+        "evaluations/dora.yaml: cannot be read: No such file or directory",
+    ]
+    result = call("validate")
+    assert (result.code, result.out.splitlines()) == (1, told)
+    assert "3 errors, 1 warning" in result.err
+    used = call("people")
+    assert used.code == 1
+    assert used.err.splitlines()[: len(told)] == told
+    anna.write_text("ranking: [tls, smtp]\n")
+    assert call("validate", anna).code == 0
+
+
 def test_faulty_settings_are_found(call):
     Path("mailrubric.yaml").write_text("preset: no-such-preset\n")
     assert call("validate").code == 1
