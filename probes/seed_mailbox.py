@@ -158,7 +158,7 @@ class Watch:
     rounds: int = 0
     folders: int = 0
     unlooked: int = 0
-    """Folders that were left out, because of their number or their names."""
+    """Folders that were left out, because of their number or their names, or since the server would not open them."""
     address: str = ""
     tls: str = ""
     mechanism: str = ""
@@ -287,7 +287,8 @@ class _Watching:
                     if not last:
                         del self._network.transcript[steps:]
                 near = [folder for folder in folders if folder.placement != "other"]
-                await self._look(reader, folders if everywhere else near, tell=last)
+                refused = await self._look(reader, folders if everywhere else near, tell=last)
+                self._found.unlooked += refused if everywhere else 0
             if last:
                 self._found.complete = not self._found.unlooked
                 return
@@ -297,13 +298,19 @@ class _Watching:
                 await reader.wait_for_mail(pause)
                 del self._network.transcript[steps:]
 
-    async def _look(self, reader: Reader, folders: Sequence[Folder], *, tell: bool = True) -> None:
-        """Look for what is expected in these folders. The inbox stays open at the end, to wait in. Unless ``tell``, the
-        transcript says nothing of looks that found nothing: there may be hundreds."""
+    async def _look(self, reader: Reader, folders: Sequence[Folder], *, tell: bool = True) -> int:
+        """Look for what is expected in these folders; how many of them the server would not open. The inbox stays open
+        at the end, to wait in. Unless ``tell``, the transcript says nothing of looks that found nothing: there may be
+        hundreds."""
+        refused = 0
         for folder in (*folders, *folders[:1]) if len(folders) > 1 else folders:
             began, steps = datetime.datetime.now(datetime.UTC), len(self._network.transcript)
             new = 0
-            for found in await reader.find(folder, self._expectation.run, self._since):
+            arrivals = await reader.find(folder, self._expectation.run, self._since)
+            if arrivals is None:
+                refused += 1
+                continue
+            for found in arrivals:
                 if found.number in self._expectation.pending:
                     absent = self._looked.get(folder.name)
                     self._expectation.arrived(dataclasses.replace(found, absent=absent))
@@ -311,6 +318,7 @@ class _Watching:
             self._looked[folder.name] = began
             if not new and not tell:
                 del self._network.transcript[steps:]
+        return refused
 
 
 class Reader(IMAPDialogue):
@@ -467,10 +475,14 @@ class Reader(IMAPDialogue):
             raise Unmeasured(Cause.NOT_APPLICABLE, f"there is no folder {printable(spam_folder, 100)}")
         return found[:MOST_FOLDERS], unlooked + max(0, len(found) - MOST_FOLDERS)
 
-    async def find(self, folder: Folder, run: str, since: datetime.datetime) -> list[Arrival]:
+    async def find(self, folder: Folder, run: str, since: datetime.datetime) -> list[Arrival] | None:
         """The messages of a run in a folder that were not there before in this session. The folder is opened for
-        reading only."""
-        await self._ok(f"EXAMINE {_quoted_name(folder.name)}")
+        reading only. None where it is listed and cannot be opened, as those that others share often are, or that are
+        gone meanwhile; without the inbox there is nothing to go on with."""
+        status, text, _ = await self._say(f"EXAMINE {_quoted_name(folder.name)}")
+        if status == b"NO" and folder.placement != "inbox" and not _passing(text):
+            return None
+        self._require(status, text, "EXAMINE")
         day = f"{since.day}-{_MONTHS[since.month - 1]}-{since.year}"
         lines = await self._ok(f'UID SEARCH SINCE {day} OR SUBJECT "{run}" HEADER "X-Mailrubric-Test" "{run}"')
         numbers = [number for number in _found_numbers(lines) if (folder.name, number) not in self._known]
@@ -532,11 +544,14 @@ class Reader(IMAPDialogue):
     async def _ok(self, command: str) -> list[bytes]:
         """The untagged lines of a command that has to succeed."""
         status, text, untagged = await self._say(command)
+        self._require(status, text, " ".join(command.split()[: 2 if command.startswith("UID ") else 1]))
+        return untagged
+
+    @staticmethod
+    def _require(status: bytes, text: str, verb: str) -> None:
         if status != b"OK":
-            verb = " ".join(command.split()[: 2 if command.startswith("UID ") else 1])
             cause = Cause.THROTTLED if _passing(text) else Cause.PROTOCOL_ERROR
             raise Unmeasured(cause, f"the server answers {verb} with {printable(status, 10)} {text}")
-        return untagged
 
     async def _say(self, command: str, *, shown: str | None = None) -> tuple[bytes, str, list[bytes]]:
         tag = self._new_tag()
