@@ -39,7 +39,8 @@ class FrozenError(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """Everything that an evaluation is made from. ``catalogue`` holds the chosen vendors only."""
+    """Everything that an evaluation is made from. ``catalogue`` holds the chosen vendors only. ``engine`` and
+    ``result``: of a frozen scorecard, the version of the scoring that made it and the scorecard it came to."""
 
     catalogue: Catalogue
     observations: tuple[Observation, ...]
@@ -47,6 +48,8 @@ class Inputs:
     weights: Weights | None
     as_of: datetime
     minimum_coverage: float
+    engine: str = ENGINE_VERSION
+    result: Mapping[str, Any] | None = None
 
     def evaluate(self) -> Evaluation:
         """The scorecard. Raises ``ScoringError`` and ``WeightError`` as ``scoring.evaluate`` does."""
@@ -140,6 +143,35 @@ def thaw(data: bytes) -> Inputs:
         raise FrozenError(f"damaged: {type(error).__name__}: {str(error)[:200]}") from None
 
 
+def unlike(given: Inputs, evaluation: Evaluation) -> str:
+    """How a frozen scorecard's own result differs from what its inputs come to, as the path of the first field that
+    does; "" when it does not, or there is none. Numbers may differ by a millionth: other machines round otherwise."""
+    from mailrubric.export.document import scorecard
+
+    if given.result is None:
+        return ""
+    return _first_difference(given.result, json.loads(json.dumps(scorecard(evaluation))), "scorecard")
+
+
+def _first_difference(kept: Any, made: Any, path: str) -> str:
+    if isinstance(kept, float | int) and isinstance(made, float | int) and not isinstance(kept, bool):
+        return "" if not isinstance(made, bool) and math.isclose(kept, made, rel_tol=1e-9, abs_tol=1e-6) else path
+    if isinstance(kept, dict) and isinstance(made, dict):
+        for name in sorted({*kept, *made}):
+            if name not in kept or name not in made:
+                return f"{path}.{name}"
+            found = _first_difference(kept[name], made[name], f"{path}.{name}")
+            if found:
+                return found
+        return ""
+    if isinstance(kept, list) and isinstance(made, list):
+        if len(kept) != len(made):
+            return path
+        pairs = zip(kept, made, strict=True)
+        return next((found for i, (a, b) in enumerate(pairs) if (found := _first_difference(a, b, f"{path}[{i}]"))), "")
+    return "" if type(kept) is type(made) and kept == made else path
+
+
 def _inputs(document: dict[str, Any]) -> Inputs:
     as_of = moment(document["as_of"])
     if as_of is None:
@@ -179,7 +211,15 @@ def _inputs(document: dict[str, Any]) -> Inputs:
         weights=None if weights is None else _model(Weights, weights),
         as_of=as_of,
         minimum_coverage=float(minimum),
+        engine=str(document["engine"])[:100],
+        result=_result(document["scorecard"]),
     )
+
+
+def _result(raw: Any) -> Mapping[str, Any]:
+    if not isinstance(raw, dict):
+        raise FrozenError("scorecard: expected the result as an object")
+    return raw
 
 
 def _model(kind: Any, raw: Any) -> Any:
@@ -239,16 +279,19 @@ def _reader(kind: type[Any]) -> TypeAdapter[Any]:
 
 # --- what changed between two -----------------------------------------------------------------------------------------
 
-Factor = Literal["evidence", "criteria", "weights"]
-FACTORS: tuple[Factor, ...] = ("evidence", "criteria", "weights")
-"""What a score depends on: observations, profiles and the time they are looked at; questions, value functions and
-groups; weights and preset."""
+Factor = Literal["evidence", "criteria", "weights", "vendors"]
+FACTORS: tuple[Factor, ...] = ("evidence", "criteria", "weights", "vendors")
+"""What a ranking depends on: observations, profiles and the time they are looked at; questions, value functions and
+groups; weights, preset and minimum coverage; which vendors stand beside each other (they have ranks of their own, and
+what is unknown is filled in with their help)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VendorChange:
     """One vendor in both. ``before``/``after``: ranking scores. ``parts``: points of the change that come from each
-    factor; they add up to it. None where one of the two has no score."""
+    factor; they add up to it. None where one of the two has no score. ``rank_parts``: places gained (below 0: lost) by
+    each factor, which add up to ``rank_before`` - ``rank_after``; None where the vendor has no rank with some of them.
+    """
 
     id: str
     name: str
@@ -259,6 +302,7 @@ class VendorChange:
     before: float | None
     after: float | None
     parts: dict[str, float] | None
+    rank_parts: dict[str, float] | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -305,12 +349,13 @@ def difference(old: Inputs, new: Inputs) -> Difference:
 
     The parts are Shapley values (L. S. Shapley 1953): the mean, over all orders in which the factors could have changed
     one after the other, of what each adds; so they add up to the whole and favour no order. Vendors that only one of
-    the two has take part in neither. Raises ``ScoringError``/``WeightError`` as scoring does.
+    the two has are told by name; what their coming and going does to the others is a factor of its own. Raises
+    ``ScoringError``/``WeightError`` as scoring does.
     """
     common = [name for name in old.catalogue.vendors if name in new.catalogue.vendors]
     before, after = old.evaluate(), new.evaluate()
     was, now = _lines(before), _lines(after)
-    parts = _parts(old, new, common) if common else {}
+    parts, rank_parts = _parts(old, new, common) if common else ({}, {})
     old_criteria = {each.id: each for each in old.catalogue.criteria}
     new_criteria = {each.id: each for each in new.catalogue.criteria}
     shares_before = {each.id: each.weight for each in before.criteria}
@@ -319,7 +364,7 @@ def difference(old: Inputs, new: Inputs) -> Difference:
         vendors=tuple(
             VendorChange(
                 name, now[name].name, was[name].rank, now[name].rank, was[name].status, now[name].status,
-                was[name].ranking_score, now[name].ranking_score, parts.get(name),
+                was[name].ranking_score, now[name].ranking_score, parts.get(name), rank_parts.get(name),
             )
             for name in sorted(common, key=lambda name: (now[name].rank or math.inf, name))
         ),
@@ -367,36 +412,52 @@ def _cells(before: VendorScore, after: VendorScore) -> Iterable[CellChange]:
         )
 
 
-def _parts(old: Inputs, new: Inputs, common: Sequence[str]) -> dict[str, dict[str, float]]:
+def _parts(
+    old: Inputs, new: Inputs, common: Sequence[str]
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """Of each common vendor the parts of the change of its ranking score, and of its rank."""
+    same = set(old.catalogue.vendors) == set(new.catalogue.vendors)
+    moving = [factor for factor in FACTORS if not (same and factor == "vendors")]
     scores: dict[frozenset[Factor], dict[str, float]] = {}
-    for size in range(len(FACTORS) + 1):
-        for chosen in itertools.combinations(FACTORS, size):
-            mixed = _mixed(old, new, frozenset(chosen), common)
+    places: dict[frozenset[Factor], dict[str, float]] = {}
+    for size in range(len(moving) + 1):
+        for chosen in itertools.combinations(moving, size):
+            lines = _mixed(old, new, frozenset(chosen), common).evaluate().vendors
             scores[frozenset(chosen)] = {
-                line.id: line.ranking_score for line in mixed.evaluate().vendors if line.ranking_score is not None
+                line.id: line.ranking_score for line in lines if line.ranking_score is not None
             }
-    result: dict[str, dict[str, float]] = {}
-    count = len(FACTORS)
-    for name in common:
-        if any(name not in each for each in scores.values()):
-            continue
-        parts = dict.fromkeys(FACTORS, 0.0)
-        for factor in FACTORS:
-            others = [each for each in FACTORS if each != factor]
-            for size in range(count):
-                share = math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
-                for chosen in itertools.combinations(others, size):
-                    without = frozenset(chosen)
-                    parts[factor] += share * (scores[without | {factor}][name] - scores[without][name])
-        result[name] = {str(factor): value for factor, value in parts.items()}
-    return result
+            places[frozenset(chosen)] = {line.id: -float(line.rank) for line in lines if line.rank is not None}
+    return (
+        {name: parts for name in common if (parts := _shapley(name, moving, scores)) is not None},
+        {name: parts for name in common if (parts := _shapley(name, moving, places)) is not None},
+    )
+
+
+def _shapley(
+    name: str, moving: Sequence[Factor], worth: Mapping[frozenset[Factor], Mapping[str, float]]
+) -> dict[str, float] | None:
+    """The Shapley value of each factor for one vendor; 0 for those that did not move, None when the vendor has no value
+    with some of them. ``worth``: factors that changed → vendor → value."""
+    if any(name not in each for each in worth.values()):
+        return None
+    parts = dict.fromkeys(map(str, FACTORS), 0.0)
+    count = len(moving)
+    for factor in moving:
+        others = [each for each in moving if each != factor]
+        for size in range(count):
+            share = math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
+            for chosen in itertools.combinations(others, size):
+                without = frozenset(chosen)
+                parts[factor] += share * (worth[without | {factor}][name] - worth[without][name])
+    return parts
 
 
 def _mixed(old: Inputs, new: Inputs, changed: frozenset[Factor], common: Sequence[str]) -> Inputs:
-    """The old inputs with these factors taken from the new ones, over the vendors that both have."""
+    """The old inputs with these factors taken from the new ones. Vendors that only one side has keep its evidence."""
     rules = new if "criteria" in changed else old
     facts = new if "evidence" in changed else old
     weighing = new if "weights" in changed else old
+    beside = new if "vendors" in changed else old
     groups, criteria = effective_weights(weighing.catalogue, weighing.preset, weighing.weights)
     # Weights of what only the other side knows stay as that side has them.
     own_groups, own_criteria = effective_weights(rules.catalogue, rules.preset, rules.weights)
@@ -404,18 +465,14 @@ def _mixed(old: Inputs, new: Inputs, changed: frozenset[Factor], common: Sequenc
         groups={name: groups.get(name, weight) for name, weight in own_groups.items()},
         criteria={name: criteria.get(name, weight) for name, weight in own_criteria.items()},
     )
+    source = {name: facts if name in common else beside for name in beside.catalogue.vendors}
     catalogue = dataclasses.replace(
-        rules.catalogue, vendors={name: facts.catalogue.vendors[name] for name in common}, presets={}
+        rules.catalogue, vendors={name: source[name].catalogue.vendors[name] for name in source}, presets={}
     )
-    chosen = set(common)
-    return Inputs(
-        catalogue,
-        tuple(each for each in facts.observations if each.vendor in chosen),
-        None,
-        weights,
-        facts.as_of,
-        new.minimum_coverage,
-    )
+    observations = [each for each in facts.observations if source.get(each.vendor) is facts]
+    if beside is not facts:
+        observations += [each for each in beside.observations if source.get(each.vendor) is beside]
+    return Inputs(catalogue, tuple(observations), None, weights, facts.as_of, weighing.minimum_coverage)
 
 
 __all__ = [
@@ -432,4 +489,5 @@ __all__ = [
     "freeze",
     "inputs",
     "thaw",
+    "unlike",
 ]

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import typer
 
 from mailrubric.cli import options
-from mailrubric.cli.terminal import Usage, print_json, print_table, print_title, say
+from mailrubric.cli.terminal import Usage, complain, print_json, print_table, print_title, say
 
 if TYPE_CHECKING:
     from mailrubric.frozen import Difference, Inputs
@@ -30,6 +30,28 @@ def read(path: Path) -> Inputs:
         return thaw(data)
     except FrozenError as error:
         raise Usage(f"{path}: {error}") from error
+
+
+def scored(path: Path, given: Inputs) -> Evaluation:
+    """The evaluation of a frozen scorecard; a usage failure when it is not the one that the file tells of. One made by
+    another version of the rules may differ, and says so on stderr."""
+    from mailrubric.cli.catalogue import evaluated
+    from mailrubric.frozen import unlike
+    from mailrubric.scoring.evaluate import ENGINE_VERSION
+
+    evaluation = evaluated(given)
+    differs = unlike(given, evaluation)
+    if differs and given.engine == ENGINE_VERSION:
+        raise Usage(
+            f"{path}: its result is not what its own evidence and rules come to ({differs}): "
+            "it was changed after mailrubric freeze wrote it"
+        )
+    if differs:
+        complain(
+            f"{path} was made by version {given.engine} of the scoring, and version {ENGINE_VERSION} comes to another "
+            f"result ({differs})"
+        )
+    return evaluation
 
 
 def freeze(
@@ -89,6 +111,8 @@ def diff(
     from mailrubric.frozen import ScoringError, WeightError, difference
 
     old, new = read(before), read(after)
+    scored(before, old)
+    scored(after, new)
     try:
         found = difference(old, new)
     except (ScoringError, WeightError) as error:
@@ -120,20 +144,25 @@ def _show_difference(found: Difference) -> None:
             say(f"{title}: {', '.join(names)}")
     say()
     print_title("Where each vendor's change comes from")
+    others = bool(found.added_vendors or found.removed_vendors)
     print_table(
-        ("id", "rank", "estimate", "change", "evidence", "criteria", "weights"),
+        ("id", "rank", "estimate", "change", "evidence", "criteria", "weights", *(("vendors",) if others else ())),
         [
             (
                 each.id,
                 _arrow(_rank(each.rank_before, each.status_before), _rank(each.rank_after, each.status_after)),
                 _arrow(points(each.before), points(each.after)),
                 "" if each.before is None or each.after is None else _signed(each.after - each.before),
-                *(("", "", "") if each.parts is None else (_signed(part) for part in each.parts.values())),
+                *_parts(each.parts, others),
             )
             for each in found.vendors
         ],
-        right=(3, 4, 5, 6),
+        right=(3, 4, 5, 6, 7),
     )
+    for each in found.vendors:
+        if each.rank_parts is not None and each.rank_before != each.rank_after:
+            came = ", ".join(f"{name} {part:+.2g}" for name, part in each.rank_parts.items() if abs(part) >= 0.005)
+            say(f"{each.id}: rank {each.rank_before} to {each.rank_after}; places gained by {came}")
     if found.weights:
         say()
         print_title("Weights, in per cent of all weight")
@@ -149,6 +178,13 @@ def _show_difference(found: Difference) -> None:
             ("vendor", "criterion", "before", "after"),
             [(each.vendor, each.criterion, each.before, each.after) for each in found.cells],
         )
+
+
+def _parts(parts: dict[str, float] | None, others: bool) -> list[str]:
+    """One cell a factor; that of the other vendors only where some came or went."""
+    if parts is None:
+        return [""] * (4 if others else 3)
+    return [_signed(part) for name, part in parts.items() if others or name != "vendors"]
 
 
 def _rank(rank: int | None, status: str) -> str:
@@ -194,12 +230,14 @@ def check(
 
     What is unknown fails nothing: an undecided gate, or a score that is not known, is listed as undecided.
     """
-    from mailrubric.cli.catalogue import Choice, choose, evaluated, score
+    from mailrubric.cli.catalogue import Choice, choose, score
 
     if frozen is not None:
+        if any((preset, weights, everyone, min_coverage is not None, as_of, workspace)):
+            raise Usage("--from takes rules, weights and time from the file: leave those choices out")
         given = read(frozen)
         chosen = set(choose(given.catalogue, vendors or (), category or (), lab_too=True))
-        evaluation = evaluated(given)
+        evaluation = scored(frozen, given)
         evaluation = dataclasses.replace(
             evaluation, vendors=tuple(line for line in evaluation.vendors if line.id in chosen)
         )

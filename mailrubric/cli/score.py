@@ -73,16 +73,16 @@ def score(
     json: options.Json = False,
 ) -> None:
     """Rank vendors: score, interval, coverage and gates."""
-    from mailrubric.cli.catalogue import Choice, Scored, evaluated
+    from mailrubric.cli.catalogue import Choice, Scored
     from mailrubric.cli.catalogue import score as evaluate
 
     if frozen is not None:
         if any((vendors, preset, weights, category, everyone, min_coverage is not None, as_of, workspace)):
             raise Usage("--from takes vendors, weights and time from the file: leave the other choices out")
-        from mailrubric.cli.frozen import read
+        from mailrubric.cli import frozen as kept
 
-        given = read(frozen)
-        scored = Scored(None, given.catalogue, evaluated(given), ())
+        given = kept.read(frozen)
+        scored = Scored(None, given.catalogue, kept.scored(frozen, given), ())
     else:
         scored = evaluate(
             Choice(

@@ -141,17 +141,51 @@ def test_what_came_and_went_is_named() -> None:
     assert not found.nothing
 
 
+def test_what_newcomers_do_to_the_others_is_laid_to_them() -> None:
+    # Ant's price is unknown, so it is filled in with the help of whoever stands beside it.
+    before = _inputs({"ant": {"fast": 90.0}, "bee": TWO["bee"]})
+    after = _inputs({"ant": {"fast": 90.0}, "bee": TWO["bee"], "cat": {"fast": 95.0, "cheap": 10.0}})
+    ant = next(each for each in difference(before, after).vendors if each.id == "ant")
+    assert ant.parts is not None
+    assert ant.before is not None
+    assert ant.after is not None
+    assert abs(ant.after - ant.before) > 1
+    assert ant.parts == pytest.approx({**dict.fromkeys(FACTORS, 0.0), "vendors": ant.after - ant.before})
+
+
+def test_places_are_laid_to_what_caused_them() -> None:
+    # With cost at four times the weight Bee overtakes Ant; then Cat comes and is before both.
+    before = _inputs({"ant": {"fast": 90.0, "cheap": 50.0}, "bee": {"fast": 40.0, "cheap": 60.0}})
+    after = _inputs(
+        {
+            "ant": {"fast": 90.0, "cheap": 50.0},
+            "bee": {"fast": 40.0, "cheap": 60.0},
+            "cat": {"fast": 100.0, "cheap": 100.0},
+        },
+        weights=Weights(groups={"cost": 9}),
+    )
+    found = {each.id: each for each in difference(before, after).vendors}
+    assert (found["ant"].rank_before, found["ant"].rank_after) == (1, 3)
+    assert found["ant"].rank_parts == pytest.approx({"evidence": 0, "criteria": 0, "weights": -1, "vendors": -1})
+    assert found["bee"].rank_parts == pytest.approx({"evidence": 0, "criteria": 0, "weights": 1, "vendors": -1})
+
+
 values = st.fixed_dictionaries({"fast": st.floats(0, 100), "cheap": st.floats(0, 100)})
 
 
 @settings(deadline=None, max_examples=30)
-@given(values, values, st.floats(0.1, 9), st.booleans(), st.one_of(st.none(), st.floats(0, 100)))
+@given(values, values, st.floats(0.1, 9), st.booleans(), st.one_of(st.none(), st.floats(0, 100)), st.booleans())
 def test_the_parts_always_add_up(
-    old: dict[str, float], new: dict[str, float], weight: float, turned: bool, latency: float | None
+    old: dict[str, float],
+    new: dict[str, float],
+    weight: float,
+    turned: bool,
+    latency: float | None,
+    comes: bool,
 ) -> None:
-    before = _inputs({"ant": old, "bee": TWO["bee"]})
+    before = _inputs({"ant": old, "bee": {"fast": 40.0}})
     after = _inputs(
-        {"ant": new, "bee": TWO["bee"]},
+        {"ant": new, "bee": {"fast": 40.0}, **({"cat": {"cheap": 50.0}} if comes else {})},
         weights=Weights(groups={"speed": weight}),
         speed={"score": {"points": [[0, 100], [100, 0]]}} if turned else None,
         latency=latency,
@@ -161,3 +195,7 @@ def test_the_parts_always_add_up(
         assert each.before is not None
         assert each.after is not None
         assert sum(each.parts.values()) == pytest.approx(each.after - each.before, abs=1e-9)
+        assert each.rank_before is not None
+        assert each.rank_after is not None
+        assert each.rank_parts is not None
+        assert sum(each.rank_parts.values()) == pytest.approx(each.rank_before - each.rank_after, abs=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from xml.etree import ElementTree
 
 import pytest
@@ -81,6 +82,29 @@ def test_check_reads_a_frozen_scorecard(call, frozen):
     assert call("check", "--from", frozen).code == 1
 
 
+def test_a_result_that_was_changed_is_found_out(call, frozen, tmp_path):
+    document = json.loads(frozen.read_text())
+    document["scorecard"]["vendors"][0]["score"] = 99.5
+    forged = tmp_path / "forged.json"
+    forged.write_text(json.dumps(document))
+    for words in (["score", "--from", forged], ["check", "--from", forged], ["diff", frozen, forged]):
+        refused = call(*words)
+        assert refused.code == 2
+        assert "scorecard.vendors[0].score" in refused.err
+        assert "was changed after mailrubric freeze wrote it" in refused.err
+    # Evidence that was changed comes to another result, and is found out by that.
+    document = json.loads(frozen.read_text())
+    seen = next(each for each in document["observations"] if each["metric"] == "tls.oldest_version" and each["value"])
+    seen["value"] = "SSLv3" if seen["value"] != "SSLv3" else "TLSv1.3"
+    forged.write_text(json.dumps(document))
+    assert call("score", "--from", forged).code == 2
+    # Of another engine's scorecard the figures may differ; that is no forgery, but it is said.
+    forged.write_text(json.dumps({**document, "engine": "0"}))
+    older = call("score", "--from", forged)
+    assert older.code == 0
+    assert "was made by version 0 of the scoring" in older.err
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -98,3 +122,5 @@ def test_what_cannot_be_read_or_written_is_a_usage_error(call, words):
 
 def test_from_takes_no_other_choice(call, frozen):
     assert call("score", "lab-modern", "--from", frozen).code == 2
+    assert call("check", "--from", frozen, "--preset", "transactional-sender").code == 2
+    assert call("check", "--from", frozen, "--as-of", AS_OF).code == 2
