@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailrubric.catalogue.messages import CatalogueError, Problem, order
-from mailrubric.display import how_many, tenths
+from mailrubric.display import how_many
 from mailrubric.evidence.observation import Observation
 from mailrubric.evidence.times import written
 from mailrubric.trials import support, surveys, tasks
 from mailrubric.trials.intervals import Estimate, Quantile
-from mailrubric.trials.metrics import METRICS
+from mailrubric.trials.metrics import METRICS, WORKING_HOURS
 
 if TYPE_CHECKING:
     from mailrubric.catalogue.catalogue import Catalogue
@@ -230,12 +230,14 @@ def _waiting(vendor: str, metric: str, found: Quantile, patience: float, observe
     """A wait of which too many still go on is unknown, until they have gone on for so long that the least it can be
     says enough: a vendor that never answers must not stay unknown."""
     value, note = found.value, sentence
+    at_work = _UNITS[metric] == WORKING_HOURS
     if value is None and found.at_least >= patience:
         value = found.at_least
-        note = f"At least {tenths(value)} hours, since most of the tickets still wait. {sentence}"
+        least = support.least_words(value, at_work=at_work).capitalize()
+        note = f"{least}, since most of the tickets still wait. {sentence}"
     if value is None:
         tickets = f"{how_many(found.n, 'ticket')} still {'waits' if found.waiting == 1 else 'wait'}"
-        detail = f"at least {tenths(found.at_least)} hours: {found.waiting} of {tickets}"
+        detail = f"{support.least_words(found.at_least, at_work=at_work)}: {found.waiting} of {tickets}"
         return _observation(
             vendor, metric, None, file=support.FILE, observed=observed, n=found.n, cause=UNFINISHED, detail=detail
         )

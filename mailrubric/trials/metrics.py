@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from probes.model import Metric
 
+WORKING_HOURS = "working h"
+"""The unit of waits within working hours: not ``h``, of which 24 are a day."""
 _SUS = "Brooke, SUS: a quick and dirty usability scale, 1996"
 
 METRICS: tuple[Metric, ...] = (
@@ -59,7 +61,7 @@ METRICS: tuple[Metric, ...] = (
         "number",
         "Median hours from opening a ticket to the first reply, counting only the vendor's working hours, where these "
         "are known.",
-        "h",
+        WORKING_HOURS,
         "Kaplan and Meier 1958; interval of order statistics",
     ),
     Metric(
@@ -81,7 +83,7 @@ METRICS: tuple[Metric, ...] = (
         "number",
         "Median hours from opening a ticket to its solution, counting only the vendor's working hours, where these are "
         "known.",
-        "h",
+        WORKING_HOURS,
         "Kaplan and Meier 1958; interval of order statistics",
     ),
     Metric(

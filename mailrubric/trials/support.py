@@ -310,27 +310,45 @@ def _wait_words(step: str, wait: Wait) -> str:
     words += f"; 90th percentile: {quantile_words(wait.slow)}."
     if wait.business_median is not None and wait.business_slow is not None:
         words += (
-            f" In working hours: {quantile_words(wait.business_median)}; 90th percentile: "
-            f"{quantile_words(wait.business_slow)}."
+            f" In working hours: {quantile_words(wait.business_median, at_work=True)}; 90th percentile: "
+            f"{quantile_words(wait.business_slow, at_work=True)}."
         )
     return words
 
 
-def quantile_words(found: Quantile) -> str:
+def quantile_words(found: Quantile, *, at_work: bool = False) -> str:
     """``3.5 hours (95 % interval 1.0 to 9.0)``, or what is known when there is no value or no bound. Where all of it is
-    less than an hour, in minutes or seconds: a chat that is answered in 4 seconds is not answered in 0 hours."""
+    less than an hour, in minutes or seconds: a chat that is answered in 4 seconds is not answered in 0 hours. More than
+    72 hours are said in days, as ``value_words`` does; ``at_work``: but not working hours, of which 24 are no day."""
     value = found.at_least if found.value is None else found.value
-    largest = value if found.high is None else max(value, found.high)
-    unit, size = next(
-        ((unit, size) for unit, size in (("hours", 1), ("minutes", 60), ("seconds", 3600)) if largest * size >= 1),
-        ("seconds", 3600) if largest else ("hours", 1),
-    )
+    unit, size = _unit(value, value if found.high is None else max(value, found.high), at_work)
     least = "at least " if found.value is None else ""
     if found.high is None and found.low * size < 0.005:  # it would read 0
-        return f"{least}{_figures(value * size)[0]} {unit} (too few for an interval)"
+        return f"{least}{_length(value, unit, size)} (too few for an interval)"
     bounds = [found.low * size, *([] if found.high is None else [found.high * size])]
     shown, low, *rest = _figures(value * size, *bounds)
-    return f"{least}{shown} {unit} (95 % interval {low} to {rest[0] if rest else 'open'})"
+    return f"{least}{_with_unit(shown, unit)} (95 % interval {low} to {rest[0] if rest else 'open'})"
+
+
+def least_words(hours: float, *, at_work: bool = False) -> str:
+    """``at least 48 hours``, ``at least 5 days``."""
+    return f"at least {_length(hours, *_unit(hours, hours, at_work))}"
+
+
+def _unit(value: float, largest: float, at_work: bool) -> tuple[str, float]:
+    """A unit for lengths of time in hours that stand together, and how many of it an hour has."""
+    if value > 72 and not at_work:
+        return "days", 1 / 24
+    units = (("hours", 1.0), ("minutes", 60.0), ("seconds", 3600.0))
+    return next((each for each in units if largest * each[1] >= 1), units[-1] if largest else units[0])
+
+
+def _length(hours: float, unit: str, size: float) -> str:
+    return _with_unit(_figures(hours * size)[0], unit)
+
+
+def _with_unit(figure: str, unit: str) -> str:
+    return f"{figure} {unit[:-1] if figure == '1' else unit}"
 
 
 def _figures(*values: float) -> list[str]:

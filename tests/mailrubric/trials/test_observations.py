@@ -98,7 +98,7 @@ def test_what_is_not_known_has_a_cause_and_no_value(place):
     assert (bolt["survey.sus"].value, bolt["survey.sus"].cause) == (None, "incomplete_answers")
     waiting = bolt["trial.support_first_reply_hours"]
     assert (waiting.value, waiting.cause, waiting.n) == (None, "unfinished", 1)
-    assert waiting.detail == "at least 48.0 hours: 1 of 1 ticket still waits"
+    assert waiting.detail == "at least 48 hours: 1 of 1 ticket still waits"
     assert "trial.first_send_minutes" not in bolt, "nobody tried it: no evidence, not a failure"
     assert of(found, "acme")["trial.support_solved_hours"].cause == "unfinished"
 
@@ -107,7 +107,7 @@ def test_a_vendor_that_never_answers_does_not_stay_unknown(place):
     late = of(observations(place, None, as_of=NOW + timedelta(days=4)), "bolt")["trial.support_first_reply_hours"]
     assert (late.value, late.low, late.high) == (144, 144, folder.OPEN_END)
     assert late.cause is None
-    assert late.note.startswith("At least 144.0 hours")
+    assert late.note.startswith("At least 6 days, since")
 
 
 def test_an_old_scorecard_knows_what_was_known_then(place):

@@ -60,7 +60,7 @@ def test_waiting_tickets_count_with_what_they_have_waited():
     assert (found.first_reply.tickets, found.first_reply.waiting) == (3, 1)
     assert found.solved.median.value is None
     assert found.solved.median.at_least == 120
-    assert "3 of them still waiting: at least 120 hours" in found.sentences[1]
+    assert "3 of them still waiting: at least 5 days" in found.sentences[1]
 
 
 def test_only_what_was_known_then_counts():
@@ -171,7 +171,11 @@ def test_clocks_may_differ_by_minutes_but_not_by_more(tmp_path):
         (50.4, 50.4, 20, 1200, "50 hours (95 % interval 20 to 1,200)"),
         (4, 4, 1.5, None, "4.0 hours (95 % interval 1.5 to open)"),
         (None, 5, 1, None, "at least 5 hours (95 % interval 1 to open)"),
-        (None, 100, 0, None, "at least 100 hours (too few for an interval)"),
+        (None, 100, 0, None, "at least 4.17 days (too few for an interval)"),
+        (None, 72, 0, None, "at least 72 hours (too few for an interval)"),
+        (1, 1, 1, 2, "1 hour (95 % interval 1 to 2)"),
+        (50, 50, 24, 240, "50 hours (95 % interval 24 to 240)"),
+        (96, 96, 24, 240, "4 days (95 % interval 1 to 10)"),
         (0.0, 0.0, 0, 0, "0 hours (95 % interval 0 to 0)"),
         (4 / 3600, 4 / 3600, 0, None, "4 seconds (too few for an interval)"),
         (0.2, 0.2, 4 / 3600, 0.5, "12.0 minutes (95 % interval 0.1 to 30.0)"),
