@@ -271,6 +271,10 @@ class AnswerTaker(Protocol[T_co]):
         ...
 
 
+class HungUp(Unmeasured):
+    """The server closed or reset the connection on a hello, without one byte of an answer."""
+
+
 async def ask_flight(
     endpoint: Endpoint, network: Network, hello: bytes, shown: str = "(ClientHello)"
 ) -> FlightAnswer | Unmeasured:
@@ -315,7 +319,8 @@ async def ask(
             answer = reader.feed(data)
     except Unmeasured as reason:
         network.note(reason.detail, connection.number)
-        return reason
+        silent = reason.cause is Cause.CONNECTION_RESET and not reader.received
+        return HungUp(reason.cause, reason.detail) if silent else reason
     finally:
         await connection.close()
     network.note(describe(answer), connection.number)

@@ -9,9 +9,10 @@ What is evidence: a ServerHello that chooses something that was offered, or an a
 ``insufficient_security`` for "nothing of this". A choice that was not offered is a ``protocol_error``; anything else
 leaves the question open, with its cause.
 
-Some servers (Dovecot) hang up where an alert is due. That is no evidence by itself. But a server that has answered
-other hellos, and that hangs up in the same way on one which nobody could accept, since it offers nothing but numbers
-that stand for no suite at all (RFC 8701), has shown that this is how it refuses (:meth:`Hellos.learn_refusal`).
+Some servers (Dovecot) hang up where an alert is due. That is no evidence by itself: a server that has had enough of us
+does so too. But one that has answered other hellos, that hangs up a second time on the same hello, or on one which
+nobody could accept, since it offers nothing but numbers that stand for no suite at all (RFC 8701), and that answers a
+hello after that as it did before, has shown that this is how it refuses (:meth:`Hellos.learn_refusal`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from probes import ciphers
 from probes.certificate import host_of
-from probes.flight import Flight, FlightAnswer, ask_flight, describe_problem, group_name, hello_shown
+from probes.flight import Flight, FlightAnswer, HungUp, ask_flight, describe_problem, group_name, hello_shown
 from probes.hello import (
     CODES,
     DEFLATE,
@@ -101,7 +102,10 @@ class Hellos:
         self.hung_up = False
         """Whether the server has closed or reset the connection on some hello."""
         self.hangs_up = False
-        """Whether that is known to be how it refuses."""
+        """Whether that is known to be how it refuses, of all hellos sent so far."""
+        self.answered: Version = "TLSv1.2"
+        """Maximum of a hello that the server has answered with a ServerHello."""
+        self._relied = [False]
 
     @property
     def sent(self) -> int:
@@ -162,8 +166,8 @@ class Hellos:
             raise Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, str(error)) from None
         answer = await ask_flight(self.endpoint, self.network, hello, asked)
         if isinstance(answer, Unmeasured):
-            self.hung_up = self.hung_up or answer.cause is Cause.CONNECTION_RESET
-            return Unmeasured(answer.cause, f"{answer.detail} in answer to {_asked(maximum, what)}")
+            self.hung_up = self.hung_up or isinstance(answer, HungUp)
+            return type(answer)(answer.cause, f"{answer.detail} in answer to {_asked(maximum, what)}")
         if isinstance(answer, Flight):
             wrong = _not_offered(answer, maximum, suites(maximum) if offer is None else offer, methods)
             if wrong:
@@ -173,14 +177,30 @@ class Hellos:
             self.chosen.add(answer.hello.suite)
         return answer
 
-    async def learn_refusal(self) -> None:
+    async def learn_refusal(self, version: Version | None) -> None:
         """Find out whether a server that hung up refuses in that way (``hangs_up``). Ask only when it has answered some
-        other hello."""
+        other hello, one of at most ``answered``, and when nothing else is under way. ``version``: maximum of a hello
+        with everything that it hung up on, None for none."""
         with contextlib.suppress(Unmeasured):
-            answer = await self.ask("TLSv1.2", "reserved numbers alone", offer=_RESERVED)
-            self.hangs_up = isinstance(answer, Unmeasured) and answer.cause is Cause.CONNECTION_RESET
-            if self.hangs_up:
+            if version is None:
+                answer = await self.ask("TLSv1.2", "reserved numbers alone", offer=_RESERVED)
+            else:
+                answer = await self.ask(version, "once more")
+            if isinstance(answer, HungUp) and await self.still_answers():
+                self.hangs_up = True
                 self.network.note("this server hangs up where it refuses")
+
+    async def still_answers(self) -> bool:
+        """Whether the server answers a hello that it has answered before. If not, it may have hung up because it had
+        enough of us, whatever we offered."""
+        with contextlib.suppress(Unmeasured):
+            return isinstance(await self.ask(self.answered, "once more"), Flight)
+        return False
+
+    @property
+    def relied(self) -> bool:
+        """Whether anything has been taken for a refusal because the server hung up."""
+        return self._relied[0]
 
     def decided(self, answer: FlightAnswer | Unmeasured, asked: str) -> Flight | None:
         """The flight, or None when the server refuses what it was offered. Raises ``Unmeasured`` for what shows
@@ -195,7 +215,9 @@ class Hellos:
 
     def refuses_so(self, problem: Unmeasured | None) -> bool:
         """Whether what is missing is missing because the server refuses by hanging up."""
-        return self.hangs_up and problem is not None and problem.cause is Cause.CONNECTION_RESET
+        so = self.hangs_up and isinstance(problem, HungUp)
+        self._relied[0] = self._relied[0] or so
+        return so
 
     def _random(self, asked: str, size: int) -> bytes:
         """Random bytes for a hello, which a recording can give again."""

@@ -2,8 +2,8 @@
 which connections.
 
 How many there are at standard depth, and when they go out, is told in ``probes.tls``; the order in which they are given
-connections, where those are few, is the order of importance: weak suites, versions, how a server refuses that hung up,
-post-quantum groups, and the fallback signal if one more is left for the other kind of certificate.
+connections, where those are few, is the order of importance: weak suites, versions, post-quantum groups, how a server
+refuses that hung up, and the fallback signal if one more is left for the other kind of certificate.
 """
 
 from __future__ import annotations
@@ -115,14 +115,20 @@ async def _ask_of_tls(
         session, found = await shaking, await weak
         if not isinstance(session, Unmeasured):
             hellos.chosen |= ciphers.numbers(session.cipher)
+        hybrid = await _find_hybrid(hellos, versions)
         if hellos.hung_up and versions.answered:
-            await hellos.learn_refusal()
+            hellos.answered = next(version for version in reversed(VERSIONS) if version in versions.flights)
+            await hellos.learn_refusal(versions.hung_up_on)
+            if hellos.hangs_up:
+                versions.take_hanging_up_for_refusal()
             if hellos.refuses_so(found.problem):
                 found.problem = None
+            if hellos.refuses_so(hybrid.problem):
+                hybrid.problem = None
         heard = versions.heard or found.problem is None or found.problem.cause in (Cause.TLS_ALERT, Cause.NOT_PERMITTED)
         if isinstance(session, Unmeasured) and session.cause not in ANSWERS_TLS and not heard:
             raise Unmeasured(session.cause, session.detail)
-        hybrid, fallback = await asyncio.gather(_find_hybrid(hellos, versions), _ask_fallback(hellos, versions))
+        fallback = await _ask_fallback(hellos, versions)
         return FirstHellos(hellos, session, versions, found, hybrid, fallback)
     finally:
         weak.cancel()
@@ -158,7 +164,7 @@ async def _ask_fallback(hellos: Hellos, versions: Versions) -> bool | Unmeasured
         return problem
     if isinstance(answer, Alert) and answer.name == "inappropriate_fallback":
         return True
-    if isinstance(answer, Unmeasured) and hellos.refuses_so(answer):
+    if isinstance(answer, Unmeasured) and hellos.refuses_so(answer) and await hellos.still_answers():
         return True  # without the signal it has answered the same hello
     return False if isinstance(answer, Flight) else undecided(answer, f"a hello of {seen[-2]} as a fallback")
 
@@ -191,6 +197,13 @@ async def ask_everything(first: FirstHellos) -> Everything:
         small.cancel()
     hellos.allowance += kept
     order = await _ask_order(hellos, versions, suites, older)
+    if hellos.relied and not await hellos.with_more(1).still_answers():
+        ended_so = Unmeasured(Cause.CONNECTION_RESET, "in the end the server hung up on a hello that it had answered")
+        sslv2 = ended_so if sslv2 is False else sslv2
+        if isinstance(dh_bits, Unmeasured) and dh_bits.cause is Cause.NOT_APPLICABLE:
+            dh_bits = ended_so
+        for accepted in (groups, suites):
+            accepted.problem = accepted.problem or ended_so
     return Everything(sslv2, dh_bits, groups, suites, order)
 
 

@@ -9,6 +9,7 @@ ServerHello with version Y                                  Y is accepted; nothi
 alert ``protocol_version``                                  nothing up to X is accepted
 alert ``handshake_failure`` or ``insufficient_security``    X is not accepted (with any suite we know)
 alert ``internal_error``, confirmed (see below)             X is not accepted
+close or reset, shown to be how it refuses (see below)      nothing up to X is accepted
 any other alert, close, reset, silence, anything else       nothing: the version stays unknown, with a cause
 =========================================================  ==================================================
 
@@ -16,6 +17,10 @@ OpenSSL 3 answers a hello of TLS 1.1 or older with ``internal_error`` when its s
 algorithm for them, which is the default of many mail and web servers. One such alert is a fault like any other; from a
 server that has answered another hello with a ServerHello, and that gives the same alert to a second hello (the next
 older one, which has to be sent anyway, or the same again), it is a refusal of both.
+
+Dovecot 2.3 hangs up without the alert ``protocol_version``. From a server that hangs up on the same hello again, all
+alone, and answers another right after that, it is a refusal (``probes.offers.Hellos.learn_refusal``): a server has to
+agree to the newest version that it knows up to the hello's (RFC 5246 appendix E.1), so that it knows none of them.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from probes.flight import Flight, FlightAnswer
+from probes.flight import Flight, FlightAnswer, HungUp
 from probes.hello import CODES, VERSIONS, Alert, HelloAnswer, ServerHello, Unreadable, Version
 from probes.model import Cause, Measurement, Unmeasured, Value
 from probes.offers import REFUSED, Hellos, undecided
@@ -106,6 +111,21 @@ class Versions:
             open_ = [version for version in open_ if CODES[version] > max(undecided_below)]
         open_.sort(key=lambda version: version in self.internal_errors)
         return [version for version in open_ if version not in self.unknown][:at_most]
+
+    @property
+    def hung_up_on(self) -> Version | None:
+        """The newest version whose hello the server hung up on; None for none."""
+        cut = [version for version in VERSIONS if isinstance(self.unknown.get(version), HungUp)]
+        return cut[-1] if cut else None
+
+    def take_hanging_up_for_refusal(self) -> None:
+        """Hanging up has turned out to be how this server refuses."""
+        version = self.hung_up_on
+        if version is None:
+            return
+        known = [CODES[each] for each in self.seen if CODES[each] <= CODES[version]]
+        self._refuse(max(known) + 1 if known else 0, CODES[version])
+        self.unknown = {each: why for each, why in self.unknown.items() if each not in self.accepted}
 
     @property
     def only_tls_13(self) -> bool:

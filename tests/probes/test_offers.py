@@ -180,23 +180,72 @@ class HangsUp(Model):
         return b"" if answer.startswith(b"\x15") else answer
 
 
+# The model refuses the full handshake, so that one hello more than usual has to find TLS 1.3.
+ONE_MORE = dataclasses.replace(QUICK, connections_per_address=9)
+
+
 @pytest.mark.parametrize("depth", ["standard", "full"])
 async def test_a_server_that_hangs_up_where_it_refuses(depth: Depth) -> None:
     model = HangsUp({"TLSv1.3": (0x1302, 0x1301), "TLSv1.2": (GCM, CBC)}, sslv2=b"")
-    found = await of(model, depth)
+    found = await of(model, depth, ONE_MORE)
     assert found["tls.weak_suites"].value is False
     assert found["tls.weak_families"].value == ()
     assert found["tls.post_quantum"].value is False
     assert found["tls.post_quantum_groups"].value == ()
-    assert found["tls.versions"].cause is Cause.CONNECTION_RESET, "of versions it is no evidence"
+    assert found["tls.versions"].value == ("TLSv1.2", "TLSv1.3"), "it hung up twice on the hello of TLS 1.1"
+    assert found["tls.oldest_version"].value == "TLSv1.2"
     if depth == "full":
         assert found["tls.fallback_scsv"].value is True
         assert found["tls.groups"].value == ("secp256r1", "x25519")
         assert found["tls.server_order"].value == "server"
         assert found["tls.sslv2"].value is False
         assert found["tls.dh_bits"].cause is Cause.NOT_APPLICABLE
-        assert found["tls.suites"].cause is Cause.CONNECTION_RESET, "older versions may have more"
-    assert len(model.seen) <= (7 if depth == "standard" else 30)
+        assert found["tls.suites"].value == tuple(sorted(NAMES[each] for each in (0x1301, 0x1302, GCM, CBC)))
+        assert model.seen[-1] == "version", "in the end it still answers"
+    assert len(model.seen) <= (8 if depth == "standard" else 32)
+
+
+async def test_where_few_connections_are_left_hanging_up_is_no_evidence() -> None:
+    model = HangsUp({"TLSv1.3": (0x1302, 0x1301), "TLSv1.2": (GCM, CBC)})
+    found = await of(model)
+    for key in ("weak_suites", "post_quantum", "versions", "oldest_version"):
+        assert found[f"tls.{key}"].cause is Cause.CONNECTION_RESET
+    assert found["tls.newest_version"].value == "TLSv1.3"
+
+
+class HasHadEnough(Model):
+    """Hangs up on every hello after the first ``patience``."""
+
+    patience = 0
+
+    def answer(self, parsed: Reader) -> bytes:
+        return super().answer(parsed) if len(self.seen) <= self.patience else b""
+
+
+# Everything that a refusal would hide: a weak suite, an old version, a hybrid group, primes.
+RICH: dict[hello.Version, tuple[int, ...]] = {
+    "TLSv1.3": (0x1302, 0x1301),
+    "TLSv1.2": (GCM, DHE, RC4),
+    "TLSv1.1": (CBC, RC4),
+    "TLSv1.0": (CBC, RC4),
+}
+
+
+@pytest.mark.parametrize("depth", ["standard", "full"])
+async def test_a_server_that_has_had_enough_of_us_refuses_nothing(depth: Depth) -> None:
+    """However many hellos it answers before it hangs up on all: no value but what it shows to the patient."""
+    limits = dataclasses.replace(QUICK, connections_per_address=12)
+
+    async def asked(patience: int) -> dict[str, Measurement]:
+        model = HasHadEnough(RICH, groups=(0x001D, 0x0017, 0x11EC))
+        model.patience = patience
+        return await of(model, depth, limits)
+
+    patient = await asked(1000)
+    assert patient["tls.post_quantum"].value is patient["tls.weak_suites"].value is True
+    for patience in (*range(1, 13), *range(14, 40, 4)) if depth == "full" else range(1, 10):
+        for key, measured in (await asked(patience)).items():
+            assert measured.cause is not None or measured.value == patient[key].value, (patience, key, measured)
 
 
 async def test_a_server_that_hangs_up_on_weak_suites_alone_is_not_understood() -> None:
