@@ -33,6 +33,10 @@ class Flips:
     factor: FloatArray
 
 
+_VANISHING = 1e-12
+"""A coefficient of so little beside the others is rounding."""
+
+
 def selections(groups: IntArray) -> tuple[BoolArray, BoolArray]:
     """The criteria one by one, (C, C), and by group, (G, C), as selections. ``groups``: (C,), numbered from 0."""
     count = int(groups.max()) + 1 if groups.size else 0
@@ -121,22 +125,27 @@ def _nearest_root(a: FloatArray, b: FloatArray, c: FloatArray, today: FloatArray
     """The root of a·u² + b·u + c that is not negative and nearest to ``today`` on a logarithmic scale; NaN when there
     is none. Coefficients that vanish beside the others count as 0."""
     scale = np.maximum(np.maximum(np.abs(a), np.abs(b)), np.abs(c))
-    tiny = 1e-12 * scale
-    linear = np.abs(a) <= tiny
-    with np.errstate(divide="ignore", invalid="ignore"):
-        of_line = np.where(np.abs(b) > tiny, -c / b, np.nan)
-        discriminant = b * b - 4.0 * a * c
-        root = np.sqrt(np.where(discriminant >= 0, discriminant, np.nan))
-        half = -0.5 * (b + np.where(b >= 0, root, -root))  # without cancellation (Numerical Recipes 5.6)
-        first = np.where(linear, of_line, half / a)
-        second = np.where(linear, np.nan, np.where(half != 0, c / half, np.nan))
-        candidates = np.stack([first, second])
-        candidates = np.where((candidates >= 0) & np.isfinite(candidates), candidates, np.nan)
-        distance = np.abs(np.log(np.maximum(candidates, 1e-300)) - np.log(np.maximum(today, 1e-300)))
+    a, b, c = (each / np.where(scale > 0, scale, 1.0) for each in (a, b, c))
+    curved = np.abs(a) > _VANISHING
+    discriminant = b * b - 4.0 * a * c
+    real = curved & (discriminant >= 0)
+    root = np.sqrt(np.where(real, discriminant, 0.0))
+    half = -0.5 * (b + np.where(b >= 0, root, -root))  # without cancellation (Numerical Recipes 5.6)
+    first = np.where(curved, _ratio(half, a, real), _ratio(-c, b, np.abs(b) > _VANISHING))
+    candidates = np.stack([first, _ratio(c, half, real & (half != 0))])
+    candidates = np.where(candidates >= 0, candidates, np.nan)
+    distance = np.abs(np.log(np.maximum(candidates, 1e-300)) - np.log(np.maximum(today, 1e-300)))
     distance = np.where(np.isnan(candidates), np.inf, distance)
     nearest = np.argmin(distance, axis=0)
     result: FloatArray = np.take_along_axis(candidates, nearest[None, :], axis=0)[0]
     return result
+
+
+def _ratio(above: FloatArray, below: FloatArray, where: BoolArray) -> FloatArray:
+    """``above / below``, NaN elsewhere: what is no root is not computed, since a divisor next to nothing overflows."""
+    ratio: FloatArray = np.full(above.shape, np.nan)
+    np.divide(above, below, out=ratio, where=where)
+    return ratio
 
 
 def values_that_flip(
