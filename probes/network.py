@@ -312,6 +312,8 @@ class Surroundings:
                 raise result
         if isinstance(proof, Unmeasured):
             return f"it could not prove that it validates: {proof.detail}"
+        if isinstance(proof, Answer) and not proof.exists:
+            return f"it says that there is no {signed}, which is signed: it does not know the internet's names"
         if isinstance(proof, Answer) and not proof.authenticated:
             return f"its answer for {signed}, which is signed, has no AD bit"
         if isinstance(refusal, ServerFailure) and refusal.codes == {"SERVFAIL"}:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Literal
 from probes import blocklists
 from probes.addresses import blocked_reason, is_localhost, literal
 from probes.connection import tls_context
-from probes.model import Role
+from probes.model import Role, Unmeasured
 from probes.network import VALIDATION_REFERENCES
 from probes.replies import printable
+from probes.resolver import Answer
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
@@ -81,7 +82,21 @@ async def _port_25(surroundings: Surroundings) -> Precondition:
             return Precondition("port_25", True, "outbound port 25 is open")
         case False:
             return Precondition("port_25", False, f"no connection to port 25 of {asked}")
+    names = [host for host, _ in options.port_25_references]
+    if names and all(await asyncio.gather(*(_is_unknown(surroundings, name) for name in names))):
+        return Precondition("port_25", None, f"not tried: the resolver knows no address of {asked}")
     return Precondition("port_25", None, f"neither reached nor timed out: {asked}")
+
+
+async def _is_unknown(surroundings: Surroundings, host: str) -> bool:
+    """Whether the resolver gives no address for a host, or no answer."""
+    if literal(host) is not None:
+        return False
+    try:
+        answers = await asyncio.gather(*(surroundings.resolver.ask(host, kind) for kind in ("A", "AAAA")))
+    except Unmeasured:
+        return True
+    return not any(isinstance(answer, Answer) and answer.records for answer in answers)
 
 
 async def _ipv6(surroundings: Surroundings) -> Precondition:
@@ -129,7 +144,10 @@ async def _blocklists(surroundings: Surroundings) -> Precondition:
     working = [proof.zone for proof in proofs if proof.works]
     if working:
         return Precondition("blocklists", True, printable(f"{', '.join(working)} answer properly", 500))
-    why = "; ".join(f"{proof.zone}: {proof.why}" for proof in proofs)
+    reasons: dict[str, list[str]] = {}
+    for proof in proofs:
+        reasons.setdefault(proof.why, []).append(proof.zone)
+    why = "; ".join(f"{', '.join(lists)}: {reason}" for reason, lists in reasons.items())
     return Precondition("blocklists", False, printable(f"no list answers properly: {why}", 500))
 
 

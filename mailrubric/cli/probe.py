@@ -91,7 +91,7 @@ def probe(
         typer.Option(
             "--depth",
             metavar="DEPTH",
-            help="standard: at most 8 connections to each address and port. full: up to 64, for what takes one each, "
+            help="standard: at most 8 connections to each address and port. full: up to 128, for what takes one each, "
             "such as the list of cipher suites. Default: the workspace's, else standard.",
             show_default=False,
         ),

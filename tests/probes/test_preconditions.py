@@ -95,6 +95,15 @@ async def test_what_may_be_the_reference_hosts_own_trouble_shows_nothing(name: N
             assert (await one(name, **{f"{name}_references": references})).ok is None, references
 
 
+async def test_a_resolver_that_does_not_know_the_reference_hosts_is_named() -> None:
+    references = (("gone.test", 25), ("silent.test", 25))
+    found = await one("port_25", {"silent.test": {"FAULT": ["SILENT"]}}, port_25_references=references)
+    assert (found.ok, found.detail) == (None, "not tried: the resolver knows no address of gone.test and silent.test")
+    with nobody() as refusing:
+        found = await one("port_25", port_25_references=(("127.0.0.1", refusing), ("gone.test", 25)))
+    assert (found.ok, found.detail) == (None, "neither reached nor timed out: 127.0.0.1 and gone.test")
+
+
 async def test_no_route_is_an_answer_about_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     async def connect(*_: object) -> None:
         raise OSError(errno.ENETUNREACH, "Network is unreachable")
@@ -108,6 +117,9 @@ async def test_dnssec() -> None:
     assert (await one("dnssec")).ok is True
     found = await one("dnssec", {**ZONE, "signed.test": {"SOA": ZONE["signed.test"]["SOA"]}})
     assert (found.ok, found.detail) == (False, "its answer for signed.test, which is signed, has no AD bit")
+    found = await one("dnssec", {"bogus.test": ZONE["bogus.test"]})
+    assert found.ok is False
+    assert found.detail.startswith("it says that there is no signed.test, which is signed")
     found = await one("dnssec", {**ZONE, "bogus.test": {"A": ["192.0.2.1"]}})
     assert found.ok is False
     assert (await one("dnssec", {**ZONE, "signed.test": {"FAULT": ["SILENT"]}})).ok is False
@@ -120,6 +132,8 @@ async def test_blocklists() -> None:
     assert found.ok is False
     assert "127.255.255.254" in found.detail
     assert (await one("blocklists", blocklists=("silent.test", "list.test"))).ok is True
+    found = await one("blocklists", blocklists=("gone.test", "missing.test"))
+    assert found.detail.startswith("no list answers properly: gone.test, missing.test: its test entry is not there")
     assert (await one("blocklists", blocklists=())).ok is None
 
 
