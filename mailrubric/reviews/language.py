@@ -268,9 +268,10 @@ def _starts(text: str) -> Iterator[int]:
     return (each.start() for each in _START.finditer(text))
 
 
-def _branches(pattern: str) -> list[str]:
-    """The alternatives of a pattern at its outermost level."""
-    parts, depth, start, place = [], 0, 0, 0
+def _outline(pattern: str) -> Iterator[tuple[int, str, int]]:
+    """Place, character and depth of every parenthesis and every bar of a pattern that are not escaped and in no class;
+    an opening one and its closing one have the depth around them."""
+    depth = place = 0
     while place < len(pattern):
         character = pattern[place]
         if character == "\\":
@@ -278,14 +279,20 @@ def _branches(pattern: str) -> list[str]:
         elif character == "[":
             place = pattern.index("]", place + 2)
         elif character == "(":
+            yield place, character, depth
             depth += 1
         elif character == ")":
             depth -= 1
-        elif character == "|" and not depth:
-            parts.append(pattern[start:place])
-            start = place + 1
+            yield place, character, depth
+        elif character == "|":
+            yield place, character, depth
         place += 1
-    return [*parts, pattern[start:]]
+
+
+def _branches(pattern: str) -> list[str]:
+    """The alternatives of a pattern at its outermost level."""
+    bars = [place for place, character, depth in _outline(pattern) if character == "|" and not depth]
+    return [pattern[start:end] for start, end in zip([0, *(bar + 1 for bar in bars)], [*bars, None], strict=True)]
 
 
 def _beginnings(branch: str) -> set[str]:
@@ -308,20 +315,8 @@ def _beginnings(branch: str) -> set[str]:
 
 def _group(branch: str) -> tuple[str, str]:
     """What stands in the group with which an alternative begins, and what follows it."""
-    depth = place = 0
-    while True:
-        character = branch[place]
-        if character == "\\":
-            place += 1
-        elif character == "[":
-            place = branch.index("]", place + 2)
-        elif character == "(":
-            depth += 1
-        elif character == ")":
-            depth -= 1
-            if not depth:
-                return branch[3:place], branch[place + 1 :]
-        place += 1
+    end = next(place for place, character, depth in _outline(branch) if character == ")" and not depth)
+    return branch[3:end], branch[end + 1 :]
 
 
 _PRAISE = _Phrases(vocabulary.PRAISE)
