@@ -506,9 +506,10 @@ class Store:
         """Store reviews in one transaction; returns how many rows were added.
 
         A review that is there already, the same in every field, is not added again; one whose fields differ from the
-        newest row of its vendor, source and id was edited and becomes a new row. Characters that a database's text
-        can't hold (NUL, lone surrogates) are stored as escapes. ``ValueError`` for a review without vendor, source or
-        id, and for a rating that is not between 1 and 5.
+        newest row of its vendor, source and id was edited and becomes a new row, unless it is an older version that was
+        stored before (somebody imports last year's file once more). Characters that a database's text can't hold (NUL,
+        lone surrogates) are stored as escapes. ``ValueError`` for a review without vendor, source or id, and for a
+        rating that is not between 1 and 5.
         """
         for each in reviews:
             if not (each.vendor and each.source and each.id):
@@ -526,9 +527,16 @@ class Store:
                     (row.vendor, row.source, row.id): _review(row) for row in connection.execute(_newest_reviews(some))
                 }
                 rows = []
+                older = [
+                    each
+                    for each in some
+                    if each.written < newest.get((each.vendor, each.source, each.id), each).written
+                ]
+                known = {_review(row) for row in connection.execute(_every_version(older))} if older else set()
                 for each in some:
                     key = (each.vendor, each.source, each.id)
-                    if newest.get(key) != each:
+                    before = newest.get(key)
+                    if before != each and not (before is not None and each.written < before.written and each in known):
                         newest[key] = each
                         rows.append({**dataclasses.asdict(each), "stored": stored})
                 if rows:
@@ -813,12 +821,22 @@ def _newest_runs(names: list[str] | None, until: float) -> sa.Select[Any]:
 _REVIEW_FIELDS = tuple(field.name for field in dataclasses.fields(Review))
 
 
+def _like(reviews: Sequence[Review]) -> Iterator[sa.ColumnElement[bool]]:
+    """Of the vendors, sources and ids of these: all three, so that the index is used."""
+    for name in ("vendor", "source", "id"):
+        yield _reviews.c[name].in_(sorted({getattr(each, name) for each in reviews}))
+
+
+def _every_version(like: Sequence[Review]) -> sa.Select[Any]:
+    """Every row of reviews with the vendors, sources and ids of these."""
+    return sa.select(*(_reviews.c[name] for name in _REVIEW_FIELDS)).where(*_like(like))
+
+
 def _newest_reviews(like: Sequence[Review] | None = None) -> sa.Select[Any]:
     """The newest row of each review; ``like``: of reviews with the vendors, sources and ids of these."""
     newest = sa.select(sa.func.max(_reviews.c.number)).group_by(_reviews.c.vendor, _reviews.c.source, _reviews.c.id)
     if like is not None:
-        for name in ("vendor", "source", "id"):  # all three, so that the index is used
-            newest = newest.where(_reviews.c[name].in_(sorted({getattr(each, name) for each in like})))
+        newest = newest.where(*_like(like))
     return sa.select(*(_reviews.c[name] for name in _REVIEW_FIELDS)).where(_reviews.c.number.in_(newest))
 
 

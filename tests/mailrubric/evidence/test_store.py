@@ -375,6 +375,19 @@ def test_an_edited_review_is_a_new_row_and_the_newest_counts(store: Store) -> No
         assert connection.exec_driver_sql("SELECT count(*) FROM reviews").scalar() == 6
 
 
+def test_an_older_version_that_is_known_does_not_come_back(store: Store) -> None:
+    first = review(written="2026-03-01", text="Mail arrives.")
+    edited = review(written="2026-09-01", text="Mail no longer arrives.", rating=1.0)
+    store.add_reviews([first, review(2)])
+    assert store.add_reviews([edited]) == 1
+    assert store.add_reviews([first, review(2)]) == 0, "the file of spring, imported once more"
+    assert store.reviews() == [edited, review(2)]
+    assert store.add_reviews([first, edited]) == 0
+    corrected = review(written="2026-01-09", text="Mail no longer arrives.", rating=1.0)
+    assert store.add_reviews([corrected]) == 1, "never seen before: its date was read the wrong way round"
+    assert store.reviews() == [corrected, review(2)]
+
+
 def test_many_reviews_in_one_go(store: Store) -> None:
     many = [review(number, text="x" * (number % 50)) for number in range(2_345)]
     assert store.add_reviews(many) == 2_345
