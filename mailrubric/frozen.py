@@ -33,6 +33,9 @@ LARGEST = 200_000_000
 """Bytes of a file that are read."""
 
 
+_MOST_DIGITS = 30
+
+
 class FrozenError(ValueError):
     """Not a frozen scorecard, or one that cannot be scored; a sentence for people."""
 
@@ -126,7 +129,9 @@ def thaw(data: bytes) -> Inputs:
     if len(data) > LARGEST:
         raise FrozenError(f"larger than {LARGEST:,} bytes")
     try:
-        document = json.loads(data)
+        document = json.loads(data, parse_constant=_finite, parse_float=_finite, parse_int=_short)
+    except FrozenError:
+        raise
     except (ValueError, RecursionError) as error:
         raise FrozenError(f"not JSON: {str(error)[:200]}") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -141,6 +146,27 @@ def thaw(data: bytes) -> Inputs:
         raise FrozenError(f"{place}: {first['msg']}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FrozenError(f"damaged: {type(error).__name__}: {str(error)[:200]}") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise FrozenError(f"{text[:40]} is no number that can be scored")
+    return number
+
+
+def _short(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise FrozenError(f"a number of {len(text):,} digits")
+    return int(text)
+
+
+def _distinct(what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise FrozenError(f"{what} {name} stands in it twice")
+        seen.add(name)
 
 
 def unlike(given: Inputs, evaluation: Evaluation) -> str:
@@ -184,11 +210,13 @@ def _inputs(document: dict[str, Any]) -> Inputs:
         criteria.append(criterion)
         group_of[criterion.id] = group
     groups = tuple(_model(Group, raw) for raw in document["groups"])
+    presets = [_model(Preset, raw) for raw in document["presets"]]
+    vendors = [_model(Vendor, raw) for raw in document["vendors"]]
+    for what, found in (("criterion", criteria), ("group", groups), ("preset", presets), ("vendor", vendors)):
+        _distinct(what, (each.id for each in found))
     strays = sorted(set(group_of.values()) - {group.id for group in groups})
     if strays:
         raise FrozenError(f"criteria stand in groups that it does not have: {', '.join(map(str, strays))}")
-    presets = [_model(Preset, raw) for raw in document["presets"]]
-    vendors = [_model(Vendor, raw) for raw in document["vendors"]]
     weights = document["weights"]
     preset = document["preset"]
     if preset is not None and preset not in [each.id for each in presets]:

@@ -66,8 +66,10 @@ def flips(
     inside = np.where((mine > 0)[:, None], inside, of_nothing)
     # Both parts as shares of themselves: a selection of hardly any weight would else drown in rounding.
     size = inside.sum(axis=1)
-    inside = inside / np.where(size > 0, size, 1.0)[:, None]
-    outside = (1.0 - chosen) * shares / np.where(others > 0, others, 1.0)[:, None]
+    with np.errstate(over="ignore"):  # of weights that are next to nothing: what is not finite has no flip
+        inside = inside / np.where(size > 0, size, 1.0)[:, None]
+        outside = (1.0 - chosen) * shares / np.where(others > 0, others, 1.0)[:, None]
+        today = mine / np.where(others > 0, others, 1.0)
     pair = np.array([leader, challenger])
     applies, weighted = applicable[pair].astype(np.float64), applicable[pair] * values[pair]
     p, q = weighted @ inside.T, applies @ inside.T  # (2, S)
@@ -75,8 +77,7 @@ def flips(
     a = p[0] * q[1] - p[1] * q[0]
     b = p[0] * rest_q[1] + rest_p[0] * q[1] - p[1] * rest_q[0] - rest_p[1] * q[0]
     c = rest_p[0] * rest_q[1] - rest_p[1] * rest_q[0]
-    sound = (size > 0) & (others > 0)
-    today = mine / np.where(others > 0, others, 1.0)
+    sound = (size > 0) & (others > 0) & np.isfinite(today)
     odds = _nearest_root(a, b, c, today)
     with np.errstate(invalid="ignore"):
         # Where one of the two has no weight left there is no score, and nothing to be level with.
@@ -115,9 +116,13 @@ def entered_flips(
     a = p[0] * q[1] - p[1] * q[0]
     b = p[0] * rest_q[1] + rest_p[0] * q[1] - p[1] * rest_q[0] - rest_p[1] * q[0]
     c = rest_p[0] * rest_q[1] - rest_p[1] * rest_q[0]
-    root = _nearest_root(a, b, c, entered / np.where(beside > 0, beside, 1.0))
+    with np.errstate(over="ignore"):
+        today = entered / np.where(beside > 0, beside, 1.0)
+    root = _nearest_root(a, b, c, today)
     with np.errstate(invalid="ignore"):
-        sound = (beside > 0) & (of_group > 0) & (rest_q + root * q > 1e-12 * (1.0 + root)).all(axis=0)
+        sound = (
+            np.isfinite(today) & (beside > 0) & (of_group > 0) & (rest_q + root * q > 1e-12 * (1.0 + root)).all(axis=0)
+        )
     return np.where(sound, np.abs(root) * beside, np.nan)
 
 
@@ -157,7 +162,7 @@ def values_that_flip(
     divisor = np.maximum(weight.sum(axis=1), 1e-300)
     scores = (weight * values).sum(axis=1) / divisor
     gap = float(scores[leader] - scores[challenger])
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         raised = np.where(
             weight[challenger] > 0, values[challenger] + gap * divisor[challenger] / weight[challenger], np.nan
         )
@@ -183,7 +188,7 @@ def value_of_information(cells: Uncertain, shares: FloatArray) -> FloatArray:
     order = np.argsort(-scores, kind="stable")
     leader, second = int(order[0]), int(order[1])
     reach = np.where(np.arange(vendors) == leader, scores[second], scores[leader]) - scores  # what must be gained
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         threshold = cells.mode + reach[:, None] * divisor[:, None] / weight
     below = _triangular_cdf(cells, threshold)
     changes = np.where((np.arange(vendors) == leader)[:, None], below, 1.0 - below)

@@ -52,8 +52,11 @@ def points(values: FloatArray, function: PointsFunction) -> FloatArray:
     right = np.clip(above, 0, len(x) - 1)
     span = x[right] - x[left]
     inside = (above > 0) & (above < len(x))
-    with np.errstate(invalid="ignore"):  # multiplied before divided: whole numbers stay whole
-        rise = np.where(inside, (y[right] - y[left]) * (given - x[left]) / np.where(span > 0, span, 1.0), 0.0)
+    width = np.where(span > 0, span, 1.0)
+    with np.errstate(invalid="ignore", over="ignore"):  # multiplied before divided: whole numbers stay whole
+        product = (y[right] - y[left]) * (given - x[left])
+        part = np.where(np.isfinite(product), product / width, (y[right] - y[left]) * ((given - x[left]) / width))
+        rise = np.where(inside, part, 0.0)
     # A segment never leaves its two ends, whatever rounding does near them.
     result: FloatArray = np.clip(y[left] + rise, np.minimum(y[left], y[right]), np.maximum(y[left], y[right]))
     return np.where(np.isnan(given), np.nan, result)

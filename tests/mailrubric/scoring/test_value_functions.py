@@ -34,6 +34,10 @@ def test_points_are_linear_between_and_flat_outside() -> None:
     assert found.tolist() == [0, 0, 20, 40, 70, 100, 100]
 
 
+def test_points_may_lie_as_far_apart_as_numbers_reach() -> None:
+    assert apply(points((0, 0), (1e308, 100)), [5e307, 1e308]) == pytest.approx([50.0, 100.0])
+
+
 def test_points_may_be_listed_in_any_order() -> None:
     assert apply(points((30, 100), (0, 0), (7, 40)), [3.5]).tolist() == [20]
 
