@@ -1,5 +1,6 @@
-"""What this machine lets a run measure, found out once before the endpoints: is outbound port 25 open, is there IPv6,
-does the resolver validate DNSSEC, does a blocklist answer, what can our TLS library complete.
+"""What this machine lets a run measure, found out once before the endpoints: does the resolver know the internet's
+names, is outbound port 25 open, is there IPv6, does the resolver validate DNSSEC, does a blocklist answer, what can our
+TLS library complete.
 
 Where something is missing, whole groups of metrics get their cause at once instead of one time-out each
 (``Surroundings.known_obstacle``). Nothing here is about anybody's server. Where private addresses are allowed (a lab),
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from probes import blocklists
 from probes.addresses import blocked_reason, is_localhost, literal
 from probes.connection import tls_context
+from probes.model import ROLES as EVERY_ROLE
 from probes.model import Role, Unmeasured
 from probes.network import VALIDATION_REFERENCES
 from probes.replies import printable
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
 
     from probes.network import Options, Surroundings
 
-Name = Literal["port_25", "ipv6", "dnssec", "blocklists", "tls"]
-NAMES: tuple[Name, ...] = ("port_25", "ipv6", "dnssec", "blocklists", "tls")
+Name = Literal["names", "port_25", "ipv6", "dnssec", "blocklists", "tls"]
+NAMES: tuple[Name, ...] = ("names", "port_25", "ipv6", "dnssec", "blocklists", "tls")
 
 _MAIL: frozenset[Role] = frozenset({"submission", "mx", "imap", "pop3", "sieve"})
 ROLES: dict[Name, frozenset[Role]] = {
+    "names": frozenset(EVERY_ROLE),
     "port_25": frozenset({"mx"}),
     "ipv6": frozenset({*_MAIL, "domain"}),
     "dnssec": frozenset({"domain", "mx"}),
@@ -59,6 +62,7 @@ async def check(surroundings: Surroundings, wanted: Collection[Name] = NAMES) ->
     What is found out is kept in the surroundings, where the networks of the run's endpoints find it.
     """
     checks = {
+        "names": _names,
         "port_25": _port_25,
         "ipv6": _ipv6,
         "dnssec": _dnssec,
@@ -70,6 +74,31 @@ async def check(surroundings: Surroundings, wanted: Collection[Name] = NAMES) ->
 
 def _shown(references: tuple[tuple[str, int], ...]) -> str:
     return " and ".join(printable(host, 80) for host, _ in references) or "nobody"
+
+
+async def _names(surroundings: Surroundings) -> Precondition:
+    """Whether the resolver knows at least one of the names that the other preconditions rest on: that of a network
+    without a way out often says of every name that it does not exist."""
+    options = surroundings.options
+    if options.allow_private:
+        return Precondition("names", None, _LAB)
+    hosts = [host for host, _ in options.port_25_references if literal(host) is None]
+    asked = [(options.validation_references[0], "SOA"), *((host, "A") for host in dict.fromkeys(hosts))]
+    answers = await asyncio.gather(*(_answer(surroundings, *each) for each in asked))
+    if any(isinstance(answer, Answer) and answer.records for answer in answers):
+        return Precondition("names", True, "the resolver knows the internet's names")
+    shown = printable(" and ".join(name for name, _ in asked), 200)
+    failed = [answer for answer in answers if isinstance(answer, Unmeasured)]
+    if failed:
+        return Precondition("names", False, printable(f"no answer about {shown}: {failed[0].detail}", 500))
+    return Precondition("names", False, f"it says that there is no {shown}")
+
+
+async def _answer(surroundings: Surroundings, name: str, kind: str) -> Answer | Unmeasured:
+    try:
+        return await surroundings.resolver.ask(name, kind)
+    except Unmeasured as problem:
+        return problem
 
 
 async def _port_25(surroundings: Surroundings) -> Precondition:
@@ -92,10 +121,7 @@ async def _is_unknown(surroundings: Surroundings, host: str) -> bool:
     """Whether the resolver gives no address for a host, or no answer."""
     if literal(host) is not None:
         return False
-    try:
-        answers = await asyncio.gather(*(surroundings.resolver.ask(host, kind) for kind in ("A", "AAAA")))
-    except Unmeasured:
-        return True
+    answers = await asyncio.gather(*(_answer(surroundings, host, kind) for kind in ("A", "AAAA")))
     return not any(isinstance(answer, Answer) and answer.records for answer in answers)
 
 

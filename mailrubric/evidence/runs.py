@@ -29,6 +29,7 @@ class Run:
 
 
 _TITLES = {
+    "names": "Names of the internet",
     "port_25": "Outbound port 25",
     "ipv6": "IPv6",
     "dnssec": "DNSSEC validation by the resolver",
@@ -50,6 +51,9 @@ def sentence(condition: Condition, run: Run) -> str:
     day, count = run.started[:10], condition.endpoints
     many = "endpoint" if count == 1 else "endpoints"
     match condition.name:
+        case "names":
+            what = f"The resolver knew none of the internet's names on {day} ({condition.detail})"
+            return f"{what}: nothing can be said of the {many} that it does not know either."
         case "port_25":
             what = f"From here port 25 could not be reached on {day}"
             return f"{what}: {count} MX {many} could not be measured." if count else f"{what}."

@@ -67,7 +67,8 @@ async def test_thirty_mx_endpoints_have_their_cause_at_once(blocked: Options, st
     assert told == store.runs() == [summary.record]
     found = {each.name: (each.ok, each.endpoints) for each in told[0].preconditions}
     assert found == {
-        "port_25": (False, 30), "ipv6": (None, 30), "dnssec": (False, 30), "blocklists": (None, 30), "tls": (True, 30),
+        "names": (False, 30), "port_25": (False, 30), "ipv6": (None, 30),
+        "dnssec": (False, 30), "blocklists": (None, 30), "tls": (True, 30),
     }  # fmt: skip
     assert told[0].endpoints == 30
 
@@ -77,7 +78,7 @@ async def test_only_what_concerns_the_endpoints_is_looked_at(blocked: Options) -
     other_port = Job("acme", Endpoint("mx", host="127.0.0.1", port=2525))
     summary = await probe_vendors([other_port], options=allowing, probes=[])
     assert summary.record is not None
-    assert [each.name for each in summary.record.preconditions] == ["ipv6", "dnssec", "blocklists", "tls"]
+    assert [each.name for each in summary.record.preconditions] == ["names", "ipv6", "dnssec", "blocklists", "tls"]
     summary = await probe_vendors([], options=allowing, probes=[])
     assert summary.record is None
 

@@ -25,6 +25,11 @@ def run(day: str, *conditions: Condition) -> Run:
     ("condition", "said"),
     [
         (
+            Condition("names", False, "it says that there is no a.test", 4),
+            "The resolver knew none of the internet's names on 2026-11-23 (it says that there is no a.test): nothing "
+            "can be said of the endpoints that it does not know either.",
+        ),
+        (
             Condition("port_25", False, "no connection", 34),
             "From here port 25 could not be reached on 2026-11-23: 34 MX endpoints could not be measured.",
         ),
@@ -60,7 +65,7 @@ def test_sentences(condition: Condition, said: str) -> None:
 
 def test_nothing_is_said_of_what_is_met_or_unknown() -> None:
     for ok in (True, None):
-        assert [sentence(Condition(name, ok, "", 3), run("23")) for name in NAMES] == [""] * 5
+        assert [sentence(Condition(name, ok, "", 3), run("23")) for name in NAMES] == [""] * 6
     assert sentences(run("23", Condition("ipv6", True, "", 1), Condition("port_25", False, "", 0))) == [
         "From here port 25 could not be reached on 2026-11-23."
     ]
