@@ -43,6 +43,7 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "overall rating", "overall score", "rating overall", "stars", "star", "rating", "ratings", "score",
         "rating value", "comments 0 user comment star rating", "likelihood to recommend", "nps", "nps score",
         "stars given", "rating given", "user rating", "customer rating",
+        "how likely are you to recommend", "how likely is it that you would recommend", "net promoter score",
         "bewertung", "sterne", "sternebewertung", "gesamtbewertung",
         "calificacion", "puntuacion", "valutazione", "avaliacao",
     ),
@@ -117,7 +118,7 @@ _ANOTHERS = frozenset(
 _SHOWN = 3
 """Cells with something in them by which a column is known without its name."""
 
-_QUESTIONS = ("what ", "which ", "recommendations to others")
+_QUESTIONS = ("what ", "which ", "recommendations to others", "how likely ")
 
 NAMES_OF_CHOICE: tuple[str, ...] = tuple("author" if name == "person" else name for name in FIELDS)
 
@@ -197,8 +198,15 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NO_WORD = re.compile(r"[\W_]+")
 
 
+_OF_SCALE = re.compile(
+    r"\s*(?:[(\[](?:[\d\s./–-]|to|out|of|max|von|bis|stars?|scale)*\d[^)\]]*[)\]]|(?:out of|/)\s*\d+)\s*$", re.I
+)
+
+
 def normalise(name: str) -> str:
-    """A column's name as names are compared: lower case, words apart, accents and a «label» at the end gone."""
+    """A column's name as names are compared: lower case, words apart, accents, a «label» and a scale at the end gone:
+    «Score (1-10)» is «score»."""
+    name = _OF_SCALE.sub("", name[:500])
     apart = unicodedata.normalize("NFKD", _CAMEL.sub(" ", name[:500])).casefold()
     plain = "".join(letter for letter in apart if not unicodedata.combining(letter))
     return _NO_WORD.sub(" ", plain).strip().removesuffix(" label")

@@ -213,7 +213,7 @@ def inspect(
     id_column = fields.get("id")
     ids: set[int] = set()
     shared_ids: set[int] = set()
-    rows = with_id = 0
+    rows = with_id = rounded = 0
     with_content: set[int] = set()
     numeric = set() if "text" in (asked or {}) else set(found_columns.text)
     filled: Counter[str] = Counter()
@@ -234,6 +234,7 @@ def inspect(
             filled["written"] += 1
             dates.see(row[fields["written"]])
         url = _url(_text(row[fields["url"]])) if "url" in fields else ""
+        rounded += id_column is not None and _is_rounded(row[id_column])
         if identifier := _id(row, id_column, url, export.name):
             with_id += 1
             key = _digest(identifier)
@@ -263,6 +264,11 @@ def inspect(
         # Of a product or a person, perhaps: as ids of reviews they would make all but a few rows disappear.
         notes.append(f"{header[id_column]} is not used: {with_id:,} rows have only {len(ids):,} different values in it")
         id_column = None
+    if rounded and id_column is not None:
+        notes.append(
+            f"{how_many(rounded, 'value')} of {header[id_column]} {'was' if rounded == 1 else 'were'} rounded by a "
+            "spreadsheet and no longer tell reviews apart; these rows are known by their content"
+        )
     order = dates.order
     if dates.ambiguous and order is None:
         notes.append(
@@ -304,6 +310,8 @@ _NOTHING: tuple[Cell, ...] = (None, "")
 _NUMERIC = re.compile(r"[\d\s.,+-]*")
 _LINE_ENDS = re.compile(r"\r\n?")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_ROUNDED = re.compile(r"\d(?:[.,]\d+)?[Ee]\+\d{2,3}")
+"""A long number as a spreadsheet shows it: of its digits the last ones are lost, so that several ids become one."""
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}")
 
 
@@ -321,8 +329,15 @@ def _text(cell: Cell) -> str:
     return _LINE_ENDS.sub("\n", text).strip()
 
 
+def _is_rounded(cell: Cell) -> bool:
+    """Whether a spreadsheet has taken an id for a number and lost the end of it (it keeps 15 digits)."""
+    if isinstance(cell, str):
+        return _ROUNDED.fullmatch(cell.strip()) is not None
+    return isinstance(cell, float) and abs(cell) >= 1e15
+
+
 def _id(row: Sequence[Cell], column: int | None, url: str, export: str) -> str:
-    if column is not None and (given := _text(row[column])[:_LONGEST_ID]):
+    if column is not None and not _is_rounded(row[column]) and (given := _text(row[column])[:_LONGEST_ID]):
         return given
     if export == "google_play_console" and url:
         # The export has the review's id in its link only.

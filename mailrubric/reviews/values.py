@@ -30,6 +30,8 @@ _WITH_STARS = re.compile(_NUMBER + r"[\s-]*(?:stars?|sterne?|etoiles?|estrellas?
 _ONLY_NUMBER = re.compile(_NUMBER)
 _FULL_STARS, _EMPTY_STARS = "★⭐🌟✭✮⭑", "☆✩⚝"
 _SCALE_IN_NAME = re.compile(r"(?:out of|/|von|sur|max(?:imum)?|[01]\s*(?:-|–|to|bis))\s*(5|10|100)\b")
+_ZERO_TO_TEN = re.compile(r"\bnps\b|net promoter|likelihood to recommend|how likely\b", re.IGNORECASE)
+"""Names of columns with answers from 0 to 10 by their definition, even if nobody has answered with more than 5."""
 
 _FEW = 0.01
 """Share of a long column that may be slips of the pen: one «44» among a thousand ratings up to 5 is one."""
@@ -80,7 +82,8 @@ class RatingColumn:
 
     def __init__(self, name: str = "", scale: float | None = None) -> None:
         named = _SCALE_IN_NAME.search(name.casefold())
-        self._settled = scale if scale is not None else float(named[1]) if named else None
+        by_name = float(named[1]) if named else 10.0 if _ZERO_TO_TEN.search(name) else None
+        self._settled = scale if scale is not None else by_name
         if self._settled is not None and not 1 <= self._settled <= 1000:
             raise ValueError("the highest rating possible is between 1 and 1000")
         self._count = self._zeros = self._with_maximum = 0

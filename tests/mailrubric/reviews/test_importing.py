@@ -171,6 +171,46 @@ def test_a_workbook_by_another_writer_with_dates_formulas_and_rich_text(tmp_path
     assert file.columns.unused == ("Sure", "Share")
 
 
+@pytest.mark.parametrize(
+    ("header", "stars"),
+    [
+        ("Score (1-10)", 2.0),
+        ("Score (out of 10)", 2.0),
+        ("Rating [1 to 5]", 4.0),
+        ("Overall rating/10", 2.0),
+        ("Bewertung (von 10)", 2.0),
+        ("How likely are you to recommend Acme to a friend?", 2.0),
+        ("NPS", 2.0),
+        ("Likelihood to Recommend", 2.0),
+        ("Stars", 4.0),
+    ],
+)
+def test_a_scale_that_only_the_name_of_the_column_tells(tmp_path: Path, header: str, stars: float) -> None:
+    path = write_csv(tmp_path / "scale.csv", [[header, "Comment"], ["4", "Not so good."], ["3", "Worse than it was."]])
+    found, file = read(path, source="ours")
+    assert file.columns.named["rating"] == [header]
+    assert found[0].rating == stars
+
+
+def test_a_part_of_the_rating_is_not_the_rating() -> None:
+    found = columns(["Rating (ease of use)", "Rating (support)", "Comment"])
+    assert "rating" not in found.fields
+
+
+def test_ids_that_a_spreadsheet_has_rounded_make_no_two_reviews_one(tmp_path: Path) -> None:
+    rows = [["Review ID", "Date", "Rating", "Review"]]
+    rows += [["7.21004E+17", "2026-03-04", str(stars), f"Opinion number {stars}."] for stars in (1, 2, 3)]
+    found, file = read(write_csv(tmp_path / "ids.csv", [*rows, ["12", "2026-03-04", "4", "Short id."]]), source="ours")
+    assert [each.rating for each in found] == [1, 2, 3, 4]
+    assert found[3].id == "12"
+    assert any("3 values of Review ID were rounded" in note for note in file.found.notes)
+    path = write_workbook(
+        tmp_path / "ids.xlsx",
+        [rows[0], *([721004000000000123 + stars, *row[1:]] for stars, row in enumerate(rows[1:]))],
+    )
+    assert [each.rating for each in read(path, source="ours")[0]] == [1, 2, 3]
+
+
 def test_a_workbook_with_a_sheet_for_each_year_says_which_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "years.xlsx"
     with xlsxwriter.Workbook(str(path)) as book:
