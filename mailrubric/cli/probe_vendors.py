@@ -345,4 +345,6 @@ def show(outcome: Outcome) -> None:
         complain(f"{vendor_id}: {endpoint}: {fault}")
     say()
     stopped = "Stopped. " if summary.cancelled else ""
-    say(f"{stopped}{summary.values} values from {summary.total} endpoints, kept in {outcome.store_label}")
+    probed = sum(vendor.states["finished"] + vendor.states["failed"] for vendor in summary.vendors.values())
+    many = f"{probed} endpoints" if probed == summary.total else f"{probed} of {summary.total} endpoints"
+    say(f"{stopped}{summary.values} values from {many}, kept in {outcome.store_label}")

@@ -205,7 +205,10 @@ def test_a_vendor_that_is_down_alone_is_exit_code_3(call, probed):
 def test_what_is_fresh_can_be_left_out(call, probed):
     result = call("probe", "lab-modern", "--skip-fresh", "1", "--workspace", probed.workspace, "--json")
     assert result.code == 0
-    assert result.json["vendors"][0]["endpoints"]["skipped"] == result.json["total"] > 0
+    total = result.json["total"]
+    assert result.json["vendors"][0]["endpoints"]["skipped"] == total > 0
+    shown = call("probe", "lab-modern", "--skip-fresh", "1", "--workspace", probed.workspace).out
+    assert f"\n0 values from 0 of {total} endpoints, kept in " in shown
 
 
 def test_only_endpoints_that_a_named_probe_applies_to(call, probed):
