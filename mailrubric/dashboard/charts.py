@@ -26,11 +26,14 @@ class Palette:
     text: str
     muted: str
     bad: str
+    background: str
 
 
-_LIGHT = Palette("#0f6b6b", "#33413f", "#12211f", "#64748b", "#b23a48")
-_DARK = Palette("#4cc2b8", "#c8d6d3", "#e8f0ee", "#94a3b8", "#ef8a94")
+_LIGHT = Palette("#0f6b6b", "#33413f", "#12211f", "#64748b", "#b23a48", "#ffffff")
+_DARK = Palette("#4cc2b8", "#c8d6d3", "#e8f0ee", "#94a3b8", "#ef8a94", "#0f1716")
 _SERIES_LIGHT = ("#0f6b6b", "#c2571a", "#3f5fb5", "#8a3d7c")
+_MORE_LIGHT = ("#7a7f1f", "#2e8bc0", "#b23a48")
+_MORE_DARK = ("#c3c75a", "#6dbde8", "#ef8a94")
 _SERIES_DARK = ("#4cc2b8", "#f0975a", "#8fa6f0", "#d58ac7")
 
 
@@ -95,6 +98,22 @@ def ranking(vendors: Sequence[VendorScore]) -> go.Figure:
         hovertemplate=[_hover(vendor) for vendor in vendors],
         name="interval",
     )
+    estimated = [
+        (name, vendor) for name, vendor in zip(names, vendors, strict=True) if vendor.ranking_score is not None
+    ]
+    figure.add_scatter(
+        x=[vendor.ranking_score for _, vendor in estimated],
+        y=[name for name, _ in estimated],
+        mode="markers",
+        marker={
+            "size": 10,
+            "symbol": "diamond",
+            "color": series_colours()[1],
+            "line": {"width": 1, "color": colours.background},
+        },
+        hovertemplate=[_hover(vendor) for _, vendor in estimated],
+        name="estimate",
+    )
     figure.update_xaxes(range=[0, 104], title_text="Score, 0 to 100", zeroline=False, fixedrange=True)
     figure.update_yaxes(
         categoryorder="array", categoryarray=names[::-1], fixedrange=True, automargin=True, ticksuffix="  "
@@ -105,7 +124,8 @@ def ranking(vendors: Sequence[VendorScore]) -> go.Figure:
 def _hover(vendor: VendorScore) -> str:
     score = points(vendor.score)
     return (
-        f"<b>{label(vendor.name)}</b><br>score {score}<br>interval {interval(vendor.low, vendor.high)}"
+        f"<b>{label(vendor.name)}</b><br>score {score}<br>estimate {points(vendor.ranking_score)}"
+        f"<br>interval {interval(vendor.low, vendor.high)}"
         f"<br>coverage {points(vendor.coverage)} %<extra></extra>"
     )
 
@@ -113,8 +133,10 @@ def _hover(vendor: VendorScore) -> str:
 def group_scores(vendors: Sequence[VendorScore]) -> go.Figure:
     """Each group's own score, one marker a vendor, with its interval."""
     figure = go.Figure()
-    groups = [label(group.title, 34) for group in vendors[0].groups] if vendors else []
-    for offset, (vendor, colour) in enumerate(zip(vendors, series_colours(), strict=False)):
+    asked = {group.id for vendor in vendors for group in vendor.groups if group.applicable}
+    groups = [label(group.title, 34) for group in vendors[0].groups if group.id in asked] if vendors else []
+    # Drawn from below: the last one first, so that they stand in the order of the legend.
+    for offset, (vendor, colour) in reversed(list(enumerate(zip(vendors, series_colours(), strict=False)))):
         known = [group for group in vendor.groups if group.applicable]
         figure.add_scatter(
             x=[(group.low + group.high) / 2 for group in known],
@@ -145,7 +167,7 @@ def group_scores(vendors: Sequence[VendorScore]) -> go.Figure:
             hovertemplate="%{y}: %{x:.1f}<extra>" + label(vendor.name, 30) + "</extra>",
         )
     # Side by side within a group, so that no vendor's line hides another's.
-    figure.update_layout(scattermode="group", scattergap=0.35)
+    figure.update_layout(scattermode="group", scattergap=0.35, legend_traceorder="reversed")
     figure.update_xaxes(range=[-2, 102], title_text="Group score; the line is its interval", fixedrange=True)
     figure.update_yaxes(categoryorder="array", categoryarray=groups[::-1], fixedrange=True, automargin=True)
     rows = len(groups) * max(1.0, 0.62 * len(vendors)) + 1
@@ -179,26 +201,28 @@ def rank_probabilities(found: RobustRanking) -> go.Figure:
     shown = found.standings[:20][::-1]  # drawn from below; ordering the axis would leave the numbers where they were
     names = [f"{each.rank}. {label(each.name, 32)}" for each in shown]
     values = [[100 * share for share in each.ranks[:places]] for each in shown]
+    said = [["" if not value else "<1" if value < 0.5 else f"{value:.0f}" for value in row] for row in values]
     colours = palette()
     figure = go.Figure(
         go.Heatmap(
             z=values,
-            x=[f"place {place + 1}" for place in range(places)],
+            x=[str(place + 1) for place in range(places)],
             y=names,
             zmin=0,
             zmax=100,
             colorscale=[[0, "#17211f" if _dark() else "#f2f6f5"], [1, colours.score]],  # opaque: the numbers contrast
-            texttemplate="%{z:.0f}",
-            hovertemplate="%{y}: %{x} in %{z:.1f} %<extra></extra>",
+            text=said,
+            texttemplate="%{text}",
+            hovertemplate="%{y}: place %{x} in %{z:.1f} %<extra></extra>",
             showscale=False,
             xgap=2,
             ygap=2,
         )
     )
     figure.update_yaxes(fixedrange=True, automargin=True)
-    figure.update_xaxes(side="top", fixedrange=True)
+    figure.update_xaxes(side="top", type="category", title_text="Place", fixedrange=True)
     _layout(figure, len(shown))
-    figure.update_layout(margin={"l": 0, "r": 8, "t": 34, "b": 8})
+    figure.update_layout(margin={"l": 0, "r": 8, "t": 48, "b": 8})
     return figure
 
 
@@ -248,13 +272,13 @@ def differences(reasons: Sequence[Reason]) -> go.Figure:
     return _layout(figure, len(names))
 
 
-def cost_curves(curves: Mapping[str, Sequence[Offer]], currency: str) -> go.Figure:
-    """Price a month by messages a month, a line a vendor; free offers stand on the lower edge."""
+def cost_curves(curves: Mapping[str, Sequence[Offer]], currency: str, volume: int) -> go.Figure:
+    """Price a month by messages a month, a line a vendor; free offers stand on the lower edge. ``volume`` is marked."""
     from mailrubric.price import CURVE_VOLUMES
 
     figure = go.Figure()
     dashes = ("solid", "dash", "dot", "dashdot")
-    colours = series_colours()
+    colours = (*series_colours(), *(_MORE_DARK if _dark() else _MORE_LIGHT))
     for index, (name, offers) in enumerate(curves.items()):
         amounts = [
             None if each.best is None or each.best.amount is None else max(float(each.best.amount), 0.1)
@@ -268,8 +292,16 @@ def cost_curves(curves: Mapping[str, Sequence[Offer]], currency: str) -> go.Figu
             line={"color": colours[index % len(colours)], "dash": dashes[(index // len(colours)) % len(dashes)]},
             hovertemplate="%{x:,} messages: %{y:,.2f} " + label(currency) + "<extra>" + label(name, 30) + "</extra>",
         )
-    figure.update_xaxes(type="log", title_text="Messages a month", fixedrange=True, dtick=1)
-    figure.update_yaxes(type="log", title_text=f"{label(currency)} a month", fixedrange=True, dtick=1)
+    if CURVE_VOLUMES[0] <= volume <= CURVE_VOLUMES[-1]:
+        figure.add_vline(x=volume, line={"color": palette().muted, "width": 1.5, "dash": "dot"})
+    figure.update_xaxes(
+        type="log",
+        title_text="Messages a month",
+        fixedrange=True,
+        tickvals=[10**power for power in range(3, 8)],
+        ticktext=["1,000", "10,000", "100,000", "1 M", "10 M"],
+    )
+    figure.update_yaxes(type="log", title_text=f"{label(currency)} a month", fixedrange=True, dtick=1, tickformat=",~f")
     figure.update_layout(
         height=460 + 12 * len(curves),
         margin={"l": 0, "r": 8, "t": 8, "b": 34},

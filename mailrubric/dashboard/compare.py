@@ -14,9 +14,17 @@ from mailrubric.scoring.evaluation import Cell, VendorScore
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Compare")
+    current = view()
     options = current.everyone
+    if len(options) < 2:
+        st.info(
+            "There is no vendor yet. `mailrubric new vendor ID` writes a profile to start from."
+            if not options
+            else "There is only one vendor, so there is nothing to compare it with. `mailrubric new vendor ID` writes "
+            "the profile of another."
+        )
+        return
     chosen = st.multiselect(
         "Vendors to compare",
         options,
@@ -37,7 +45,7 @@ def page() -> None:
                 plain(vendor.name, 30),
                 points(vendor.score),
                 border=True,
-                delta=f"{interval(vendor.low, vendor.high)}, {points(vendor.coverage)} % covered",
+                delta=f"{_place(vendor)}, {interval(vendor.low, vendor.high)}, {points(vendor.coverage)} % covered",
                 delta_color="off",
                 delta_arrow="off",
             )
@@ -45,6 +53,10 @@ def page() -> None:
         charts.group_scores(vendors),
         config={"displayModeBar": False},
         alt="Group scores of the chosen vendors with their intervals",
+    )
+    st.caption(
+        f"Score of each group over what is known. {_ahead(vendors)} The lines go from where all that is unknown or "
+        "aged is worth 0 to where it is worth 100: where they overlap much, the order is open."
     )
     st.subheader("What tells them apart")
     only = st.toggle("Only where they differ", value=True, key="differences", bind="query-params")
@@ -58,9 +70,10 @@ def page() -> None:
         unknown = sum(cell.applicable and cell.score is None for cell in cells)
         if only and spread == 0 and not (known and unknown):
             continue
-        row: dict[str, object] = {"Criterion": info.question, "Group": infos[info.id].group_title, "Difference": spread}
+        row: dict[str, object] = {"Criterion": info.question}
         for vendor, cell in zip(vendors, cells, strict=True):
             row[_heading(vendor, vendors)] = _words(cell)
+        row |= {"Difference": spread, "Group": infos[info.id].group_title}
         rows.append((-spread, -unknown, index, row))
     rows.sort(key=lambda item: item[:3])
     st.caption(
@@ -72,11 +85,35 @@ def page() -> None:
         hide_index=True,
         height=min(760, 60 + 35 * len(rows)),
         column_config={
-            "Criterion": st.column_config.TextColumn(pinned=True, width="large"),
+            "Criterion": st.column_config.TextColumn(pinned=True, width=330),
+            **{_heading(vendor, vendors): st.column_config.TextColumn(width=190) for vendor in vendors},
             "Difference": st.column_config.NumberColumn(format="%.2f"),
         },
         alt="Criteria with the value and score of each chosen vendor, largest difference first",
     )
+
+
+def _place(vendor: VendorScore) -> str:
+    if vendor.rank is not None:
+        return f"rank {vendor.rank}"
+    return "failed a gate" if vendor.status == "failed" else "no rank"
+
+
+def _ahead(vendors: list[VendorScore]) -> str:
+    """Who scores best in how many groups, as a sentence."""
+    first: dict[str, int] = {}
+    for groups in zip(*(vendor.groups for vendor in vendors), strict=True):
+        scores = [group.score for group in groups if group.applicable and group.score is not None]
+        if len(scores) < len(vendors):
+            continue
+        best = [index for index, score in enumerate(scores) if score == max(scores)]
+        if len(best) == 1:
+            first[_heading(vendors[best[0]], vendors)] = first.get(_heading(vendors[best[0]], vendors), 0) + 1
+    if not first:
+        return "None of them is alone at the front of any group."
+    asked = sum(any(group.applicable for group in groups) for groups in zip(*(v.groups for v in vendors), strict=True))
+    said = [f"{plain(name)} in {count}" for name, count in sorted(first.items(), key=lambda each: -each[1])]
+    return f"Alone at the front: {', '.join(said)} of {asked} groups."
 
 
 def _heading(vendor: VendorScore, vendors: list[VendorScore]) -> str:

@@ -23,8 +23,8 @@ UPLOAD_LIMIT = 1024 * 1024
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Criteria")
+    current = view()
     browse, trial = st.tabs(
         ["Browse", "Try a file of your own"], key="criteria_tab", on_change="rerun", bind="query-params"
     )

@@ -9,10 +9,12 @@ import streamlit as st
 
 from mailrubric.catalogue.load import CatalogueError, judgements_of
 from mailrubric.causes import short
-from mailrubric.dashboard import charts, pages
-from mailrubric.dashboard.state import NO_PRESET, View, table, view
+from mailrubric.dashboard import charts, contradictions, pages
+from mailrubric.dashboard.state import NO_PRESET, View, find, robustness, table, view
 from mailrubric.dashboard.text import plain
-from mailrubric.display import tenths
+from mailrubric.display import how_many, tenths
+from mailrubric.scoring import weighting
+from mailrubric.scoring.additive import WeightError
 from mailrubric.scoring.decision import (
     Comparison,
     DecisionError,
@@ -20,7 +22,6 @@ from mailrubric.scoring.decision import (
     Sensitivity,
     WeightFlip,
     compare,
-    robust,
     sensitive,
 )
 from mailrubric.scoring.people import agreement
@@ -31,13 +32,14 @@ _KINDS = {
     "order": "Any in our order",
     "any": "Any at all",
 }
+_METHODS = {"direct": "numbers", "ranking": "an order", "swing": "swings", "pairwise": "two at a time"}
 _SHOWN = 12
 
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Decision")
+    current = view()
     ranked = [vendor for vendor in current.shown if vendor.status == "ranked"]
     if len(ranked) < 2:
         st.info(
@@ -47,11 +49,9 @@ def page() -> None:
         )
         st.page_link(pages.named("probe"), label="Probe vendors", icon=":material/radar:")
         return
-    try:
-        _robust(current)
-        _flips(current, [vendor.id for vendor in ranked])
-    except DecisionError as error:
-        st.error(plain(error))
+    _robust(current)
+    # Another pair is looked at without drawing the rest of the page anew.
+    st.fragment(lambda: _flips(current, [vendor.id for vendor in ranked]))()
     _people(current)
 
 
@@ -77,7 +77,11 @@ def _robust(current: View) -> None:
             disabled=chosen != "around",
         )
     kind = cast(WeightsKind, chosen if chosen in _KINDS else "around")
-    found = robust(current.evaluation, kind=kind, spread=min(100, max(0, spread)) / 100)
+    try:
+        found = robustness(current, kind=kind, spread=min(100, max(0, spread)) / 100)
+    except DecisionError as error:
+        st.error(plain(error))
+        return
     st.markdown(plain(found.sentence))
     st.plotly_chart(
         charts.rank_probabilities(found),
@@ -85,8 +89,8 @@ def _robust(current: View) -> None:
         alt="Heat map: how often each vendor takes each place",
     )
     st.caption(
-        "How often each vendor takes each place, in per cent of 10,000 draws. A dark first column far above the others "
-        "is a safe choice; a smear is a choice that depends on what you value or do not know yet."
+        f"How often each vendor takes each place, in per cent of {found.draws:,} draws. All in one cell is a safe "
+        "place; a smear is a place that depends on what you value or do not know yet."
     )
     for each in found.standings:
         if each.dominated_by:
@@ -127,7 +131,12 @@ def _flips(current: View, ranked: list[str]) -> None:
         challenger = st.selectbox("Could overtake", others, format_func=current.name, key="other", bind="query-params")
     leader = leader if leader in ranked else ranked[0]
     challenger = challenger if challenger in ranked and challenger != leader else others[0]
-    found = sensitive(current.evaluation, leader=leader, challenger=challenger, criteria=current.catalogue.criteria)
+    try:
+        found = sensitive(current.evaluation, leader=leader, challenger=challenger, criteria=current.catalogue.criteria)
+        reasons = compare(current.evaluation, found.leader, found.challenger, at_most=6)
+    except DecisionError as error:
+        st.error(plain(error))
+        return
     st.markdown(plain(found.sentence))
     moving = [flip for flip in found.groups if flip.at is not None]
     if moving:
@@ -142,25 +151,29 @@ def _flips(current: View, ranked: list[str]) -> None:
         )
     why, weights, values = st.tabs(["Why it is ahead", "Weights of criteria", "Values"])
     with why:
-        _why(compare(current.evaluation, found.leader, found.challenger, at_most=6))
+        _why(reasons)
     with weights:
         _criteria(found.criteria)
     with values:
         _values(current, found)
+    contradictions.listed(find(current.evaluation, [found.leader, found.challenger]), current.evaluation.criteria)
     _unknowns(current, found)
 
 
 def _why(found: Comparison) -> None:
-    for sentence in found.sentences:
-        st.markdown(f"- {plain(sentence)}")
+    st.markdown(plain(found.sentences[0]))
     st.plotly_chart(
         charts.differences(found.reasons[:_SHOWN]),
         config={"displayModeBar": False},
         alt="Points by which each criterion puts one vendor ahead of the other",
     )
+    few = f", the largest {_SHOWN} of {len(found.reasons)}" if len(found.reasons) > _SHOWN else ""
     st.caption(
-        "Points by which each criterion puts the first ahead (right) or behind (left); all together they add up."
+        f"Points by which each criterion puts the first ahead (right) or behind (left){few}; all of them add up to the "
+        "difference."
     )
+    with st.expander("The same in words"):
+        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in found.sentences[1:]))
 
 
 def _criteria(flips: tuple[WeightFlip, ...]) -> None:
@@ -217,25 +230,34 @@ def _people(current: View) -> None:
         st.error("\n".join(f"- {plain(problem)}" for problem in error.problems[:20]), title="Weights with errors")
         return
     if not judgements:
-        st.caption(
-            "Put each evaluator's weights into evaluations/NAME.yaml of the workspace (numbers, a ranking, swings or "
-            "comparisons), and they stand here side by side."
-        )
+        st.markdown("Nobody has kept weights of his own yet. Those of each evaluator stand here side by side.")
+        st.page_link(pages.named("weights"), label="Say what matters to you, and keep it", icon=":material/tune:")
         return
-    found = agreement(
-        table(current.workspace, current.store, tuple(sorted(vendor.id for vendor in current.shown))),
-        judgements,
-        preset=None if current.preset == NO_PRESET else current.preset,
-        minimum_coverage=current.minimum_coverage,
-    )
+    try:
+        found = agreement(
+            table(current.workspace, current.store, tuple(sorted(vendor.id for vendor in current.shown))),
+            judgements,
+            preset=None if current.preset == NO_PRESET else current.preset,
+            minimum_coverage=current.minimum_coverage,
+        )
+    except WeightError as error:
+        st.error(plain(error), title="Weights with errors")
+        return
     st.markdown(plain(found.sentence))
+    unsure = [each.name for each in found.people if (each.consistency or 0.0) > weighting.CONSISTENT]
+    if unsure:
+        st.warning(
+            f"The comparisons of {plain(', '.join(unsure))} contradict each other: a consistency ratio above "
+            f"{weighting.CONSISTENT:g}.",
+            icon=":material/sync_problem:",
+        )
     rows = []
     for person in (*found.people, found.together):
         first = {rank: current.name(vendor) for vendor, rank in person.ranks.items() if rank <= 3}
         rows.append(
             {
                 "Who": person.name,
-                "By": person.method,
+                "Weights by": _METHODS.get(person.method, person.method),
                 "First": first.get(1, ""),
                 "Second": first.get(2, ""),
                 "Third": first.get(3, ""),
@@ -258,11 +280,17 @@ def _people(current: View) -> None:
     shown = [titles[group] for group in found.disagreement]
     st.caption(
         "Weights of the groups in per cent, those on which you disagree most first. "
-        f"Agreement on the order of the {found.ranked_by_all} vendors that all of you rank (Kendall's W): "
-        f"{found.concordance:.2f}."
+        f"Agreement on the order of the {how_many(found.ranked_by_all, 'vendor')} that all of you rank: "
+        f"{found.concordance:.2f}, from 0 (none) to 1 (the same order; Kendall's W)."
     )
     st.dataframe(
-        pd.DataFrame(weights).T.loc[shown].round(1),
+        pd.DataFrame(weights).T.loc[shown].rename_axis("Group").reset_index(),
+        hide_index=True,
+        height="content",
+        column_config={
+            "Group": st.column_config.TextColumn(pinned=True),
+            **{each.name: st.column_config.NumberColumn(format="%.1f") for each in (*found.people, found.together)},
+        },
         alt="Weights of the groups by evaluator, largest disagreement first",
     )
 

@@ -19,8 +19,8 @@ DESCRIPTIONS = {
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Export")
+    current = view()
     if st.toggle("All vendors, not only the kinds chosen in the sidebar", key="everyone", bind="query-params"):
         current = current.including(current.everyone)
     count = len(current.evaluation.vendors)

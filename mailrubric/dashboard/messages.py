@@ -70,8 +70,8 @@ class _Read:
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Messages")
+    current = view()
     done = st.session_state.pop("messages_stored", None)
     if done:
         st.success(done, icon=":material/task_alt:")

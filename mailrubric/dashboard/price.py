@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -10,13 +11,16 @@ import streamlit as st
 from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import plain
-from mailrubric.price import LARGEST_VOLUME, Need, Offer, break_even, curve, offer
+from mailrubric.display import how_many
+from mailrubric.price import CURVE_VOLUMES, LARGEST_VOLUME, Need, Offer, break_even, curve, offer
+
+_ROWS = 30
 
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Price")
+    current = view()
     vendors = [current.catalogue.vendors[line.id] for line in current.shown]
     planned = [vendor for vendor in vendors if vendor.plans]
     if not planned:
@@ -37,8 +41,12 @@ def page() -> None:
             help="Off: prices that are to be had only by paying a year ahead are left out",
         )
     currency = currency if currency in currencies else currencies[0]
-    optional = sorted({name for vendor in planned for plan in vendor.plans for name in plan.add_ons})
-    options = st.pills("With", optional, selection_mode="multi", format_func=_words, key="with", bind="query-params")
+    optional = sorted({name for vendor in planned for plan in vendor.plans for name in (*plan.add_ons, *plan.includes)})
+    options = (
+        st.pills("With", optional, selection_mode="multi", format_func=_words, key="with", bind="query-params")
+        if optional
+        else []
+    )
     need = Need(
         min(LARGEST_VOLUME, max(0, int(volume))),
         min(10_000, max(0, int(users))),
@@ -51,8 +59,8 @@ def page() -> None:
     if known:
         cheapest = known[0]
         st.markdown(
-            f"**{plain(current.name(cheapest.vendor))}** is the cheapest whose price can be computed: "
-            f"{_amount(cheapest):,.2f} {currency} a month."
+            f"**{plain(current.name(cheapest.vendor))}** is the cheapest of the {how_many(len(known), 'vendor')} whose "
+            f"price can be computed: {_amount(cheapest):,.2f} {currency} a month for {need.volume:,} messages."
         )
     else:
         st.markdown("No price can be computed for this need.")
@@ -64,14 +72,29 @@ def page() -> None:
     curves = {current.name(vendor.id): curve(vendor, need=need, currency=currency) for vendor in metered}
     drawn = {name: offers for name, offers in curves.items() if any(each.best is not None for each in offers)}
     st.plotly_chart(
-        charts.cost_curves(drawn, currency), config={"displayModeBar": False}, alt="Price a month by messages a month"
+        charts.cost_curves(drawn, currency, need.volume),
+        config={"displayModeBar": False},
+        alt="Price a month by messages a month",
     )
     st.caption(
-        "Price a month of each vendor's cheapest stated plan, both scales logarithmic. A line ends where the profile's "
-        "plans no longer say what it costs; it does not mean that nothing more can be had."
+        f"Price a month of each vendor's cheapest stated plan by volume, both scales logarithmic; the dotted line is "
+        f"at {need.volume:,} messages. {_cheapest(drawn)} A curve ends where the profile's plans no longer say what it "
+        "costs; it does not mean that nothing more can be had."
     )
     if len(metered) > 1:
         _break_even(current, [vendor.id for vendor in metered], need, currency)
+
+
+def _cheapest(curves: Mapping[str, Sequence[Offer]]) -> str:
+    """Who is cheapest at the volumes of the curves, as a sentence."""
+    said: list[tuple[str, int]] = []
+    for index, volume in enumerate(CURVE_VOLUMES):
+        known = {name: _amount(offers[index]) for name, offers in curves.items() if offers[index].best is not None}
+        if known:
+            name = min(known, key=lambda name: known[name])
+            if not said or said[-1][0] != name:
+                said.append((name, volume))
+    return f"Cheapest: {', '.join(f'{plain(name)} from {volume:,} on' for name, volume in said)}." if said else ""
 
 
 def _words(name: str) -> str:
@@ -93,7 +116,7 @@ def _table(current: View, offers: list[Offer], currency: str) -> None:
                 "Plan": "" if best is None else best.plan.name,
                 "Made of": each.why
                 if best is None
-                else " + ".join(f"{amount:,.2f} {name}" for name, amount in best.parts if amount),
+                else " + ".join(f"{name} {amount:,.2f}" for name, amount in best.parts if amount) or "free",
                 "All plans known": None if best is None else each.complete,
                 "As of": "" if best is None else str(best.plan.as_of),
                 "Source": best.plan.source if best and re.match(r"https?://", best.plan.source) else None,
@@ -102,11 +125,12 @@ def _table(current: View, offers: list[Offer], currency: str) -> None:
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
+        height="content" if len(rows) <= _ROWS else 36 * _ROWS,
         placeholder="unknown",
         column_config={
             "Vendor": st.column_config.TextColumn(pinned=True, width="medium"),
             "A month": st.column_config.NumberColumn(f"{currency} a month", format="%.2f"),
-            "Made of": st.column_config.TextColumn(width="large"),
+            "Made of": st.column_config.TextColumn("Made of, or why unknown", width=300),
             "All plans known": st.column_config.CheckboxColumn(
                 help="Unticked: another stated plan of this vendor has no computable price here, and might be cheaper"
             ),

@@ -33,8 +33,8 @@ ROLE_NAMES = {
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Probe")
+    current = view()
     notice(current.store)
     st.markdown(
         "Measures what the servers do: the SMTP session, TLS, certificates, DNS policy, API and status page. "

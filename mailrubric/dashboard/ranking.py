@@ -5,19 +5,25 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from mailrubric.dashboard import charts, pages
+from mailrubric.dashboard import charts, contradictions, pages
 from mailrubric.dashboard.preconditions import notice
-from mailrubric.dashboard.state import CATEGORY_NAMES, View, view
+from mailrubric.dashboard.state import CATEGORY_NAMES, View, robustness, view
 from mailrubric.dashboard.text import plain
 from mailrubric.display import interval, points
 from mailrubric.scoring.evaluation import VendorScore
 
+_ROWS = 30
+
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Ranking")
+    current = view()
     notice(current.store)
+    if not current.shown:
+        _nothing(current)
+        return
+    _headline(current)
     wanted = st.text_input(
         "Filter by name",
         key="name",
@@ -33,13 +39,9 @@ def page() -> None:
         vendor for vendor in current.shown if all(word in f"{vendor.name} {vendor.id}".casefold() for word in words)
     ]
     if not shown:
-        st.info("No vendor matches. Choose another kind of platform in the sidebar, or clear the filter.")
+        st.info("No vendor has such a name. Clear the filter, or choose another kind of platform in the sidebar.")
         return
-    ranked = [vendor for vendor in shown if vendor.status == "ranked"]
-    insufficient = [vendor for vendor in shown if vendor.status == "insufficient"]
-    failed = [vendor for vendor in shown if vendor.status == "failed"]
-    _headline(current, ranked, insufficient, failed)
-    drawn = [*ranked, *insufficient]
+    drawn = [vendor for vendor in shown if vendor.status != "failed"]
     if drawn:
         st.plotly_chart(
             charts.ranking(drawn),
@@ -48,41 +50,68 @@ def page() -> None:
         )
         st.caption(
             "Bar: score over what is known. Line: the score if all that is unknown or aged were worth 0, or 100. "
-            "Ranks follow the estimate, in which unknown criteria are filled in cautiously. "
+            "Diamond: the estimate, in which unknown criteria are filled in cautiously; ranks follow it. "
             "Pale bars have too little evidence for a rank, the paler the less; they stand in order of coverage."
         )
         _table(current, drawn)
+    failed = [vendor for vendor in shown if vendor.status == "failed"]
     if failed:
-        _failed(current, failed)
-    _contradictions(shown)
+        _failed(failed)
+    contradictions.listed(shown, current.evaluation.criteria)
 
 
-def _headline(
-    current: View, ranked: list[VendorScore], insufficient: list[VendorScore], failed: list[VendorScore]
-) -> None:
-    with st.container(horizontal=True):
-        st.metric("Ranked", len(ranked), border=True)
-        st.metric("Too little evidence", len(insufficient), border=True)
-        st.metric("Failed a gate", len(failed), border=True)
-        everyone = [*ranked, *insufficient, *failed]
-        coverage = sum(vendor.coverage for vendor in everyone) / len(everyone)
-        st.metric("Mean coverage", f"{points(coverage)} %", border=True)
+def _nothing(current: View) -> None:
+    if current.everyone:
+        st.info("No vendor is of this kind. Choose another kind of platform in the sidebar.")
+    else:
+        st.info("There is no vendor yet. `mailrubric new vendor ID` writes a profile to start from.")
+
+
+def _headline(current: View) -> None:
+    """The answer of all that is shown, whatever the filter hides."""
+    ranked = [vendor for vendor in current.shown if vendor.status == "ranked"]
+    insufficient = [vendor for vendor in current.shown if vendor.status == "insufficient"]
     if ranked:
         first = ranked[0]
-        sentence = f"**{plain(first.name)}** leads with {points(first.score)} points"
+        # What the order is made of: scores over different gaps may stand the other way round.
+        sentence = f"**{plain(first.name)}** leads with {points(first.ranking_score)} points"
         if len(ranked) > 1:
             second = ranked[1]
-            overlap = second.high > first.low
-            sentence += f", ahead of **{plain(second.name)}** with {points(second.score)}"
+            sentence += f", ahead of **{plain(second.name)}** with {points(second.ranking_score)}"
             sentence += (
                 ". Their intervals overlap, so what is still unknown could turn this round."
-                if overlap
+                if second.high > first.low
                 else ", and no missing evidence can turn this round."
             )
+            sure = robustness(current)
+            sentence += (
+                f"\n\nDrawn {sure.draws:,} times, with weights up to {100 * sure.spread:.0f} % off yours and all "
+            )
+            sentence += f"that is uncertain: {plain(sure.sentence)}"
         else:
             sentence += "; no other vendor has enough evidence for a rank."
         st.markdown(sentence)
-    elif insufficient:
+        if len(ranked) > 1:
+            st.page_link(
+                pages.named("decision"), label="How sure that is, and what would change it", icon=":material/balance:"
+            )
+    with st.container(horizontal=True):
+        st.metric("Ranked", len(ranked), border=True)
+        st.metric("Too little evidence", len(insufficient), border=True, help="Under the coverage set in the sidebar")
+        st.metric(
+            "Failed a gate",
+            len(current.shown) - len(ranked) - len(insufficient),
+            border=True,
+            help="A gate is a requirement that must hold. Who fails one gets no rank.",
+        )
+        coverage = sum(vendor.coverage for vendor in current.shown) / len(current.shown)
+        st.metric(
+            "Mean coverage",
+            f"{points(coverage)} %",
+            border=True,
+            help="Coverage: the share of the weight whose criteria have a value",
+        )
+    if insufficient and not ranked:
         st.warning(
             f"No vendor here reaches {current.minimum_coverage:.0f} % coverage, so none is given a rank. Probing fills "
             "in everything that the servers themselves can tell; surveys, trials and reviews fill in the rest. "
@@ -99,9 +128,9 @@ def _table(current: View, vendors: list[VendorScore]) -> None:
             "Rank": pd.array([vendor.rank for vendor in vendors], dtype="Int64"),
             "Vendor": [vendor.name for vendor in vendors],
             "Kind": [CATEGORY_NAMES.get(vendor.category, vendor.category) for vendor in vendors],
+            "Estimate": pd.array([vendor.ranking_score for vendor in vendors], dtype="Float64"),
             "Score": pd.array([vendor.score for vendor in vendors], dtype="Float64"),
             "Interval": [interval(vendor.low, vendor.high) for vendor in vendors],
-            "Estimate": pd.array([vendor.ranking_score for vendor in vendors], dtype="Float64"),
             "Coverage": [vendor.coverage for vendor in vendors],
             "Measured": [_share(vendor, "measured") for vendor in vendors],
             "Claimed": [_share(vendor, "claimed") for vendor in vendors],
@@ -109,18 +138,21 @@ def _table(current: View, vendors: list[VendorScore]) -> None:
             "Contradictions": [len(vendor.contradictions) for vendor in vendors],
         }
     )
+    if frame["Kind"].nunique() == 1:
+        del frame["Kind"]
     st.markdown("Select a row to open the vendor.")
     event = st.dataframe(
         frame,
         hide_index=True,
+        height="content" if len(vendors) <= _ROWS else 36 * _ROWS,
         on_select="rerun",
         selection_mode="single-row",
         key="ranking_table",
         placeholder="–",
         alt="Vendors with rank, score, interval, coverage and gates",
         column_config={
-            "Rank": st.column_config.NumberColumn(width="small"),
-            "Vendor": st.column_config.TextColumn(pinned=True),
+            "Rank": st.column_config.NumberColumn(width=60, pinned=True),
+            "Vendor": st.column_config.TextColumn(pinned=True, width=190),
             "Score": st.column_config.NumberColumn(format="%.1f", help="Over what is known; empty when nothing is"),
             "Estimate": st.column_config.NumberColumn(
                 format="%.1f",
@@ -154,19 +186,10 @@ def _gates(vendor: VendorScore) -> str:
     return f"{provisional} provisional" if provisional else "all pass"
 
 
-def _failed(current: View, failed: list[VendorScore]) -> None:
+def _failed(failed: list[VendorScore]) -> None:
     st.subheader("Failed a gate")
     st.caption("These are not ranked, whatever their score.")
     for vendor in failed:
         reasons = "; ".join(plain(gate.reason) for gate in vendor.gates if gate.status == "fail")
         score = points(vendor.score)
         st.markdown(f":material/block: **{plain(vendor.name)}** (score {score}): {reasons}")
-
-
-def _contradictions(vendors: list[VendorScore]) -> None:
-    found = [(vendor, contradiction) for vendor in vendors for contradiction in vendor.contradictions]
-    if not found:
-        return
-    st.subheader("Claims that measurements contradict")
-    for vendor, contradiction in found:
-        st.markdown(f":material/compare_arrows: **{plain(vendor.name)}**: {plain(contradiction.sentence)}")

@@ -24,8 +24,8 @@ _BURSTS = 10
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Reviews")
+    current = view()
     found = _summaries(current.store, current.store.name, current.store.revision(), current.evaluated_at)
     reviewed = sorted(
         (name for name in found if name in current.catalogue.vendors), key=lambda name: current.name(name)

@@ -21,9 +21,11 @@ from mailrubric.catalogue.models import Criterion, Group, Vendor, Weights
 from mailrubric.dashboard.text import plain
 from mailrubric.evidence.everything import observations
 from mailrubric.evidence.store import Store, StoreError
+from mailrubric.scoring.decision import RobustRanking, robust
 from mailrubric.scoring.elicitation import swings
 from mailrubric.scoring.evaluate import Table, tabulate, weigh
 from mailrubric.scoring.evaluation import Evaluation, VendorScore
+from mailrubric.scoring.robustness import SPREAD, WeightsKind
 from mailrubric.scoring.words import end_points
 from mailrubric.trials import folder as trials
 from mailrubric.workspace import Workspace
@@ -150,6 +152,28 @@ def load() -> tuple[Workspace, Catalogue, Store]:
     return workspace, catalogue, store
 
 
+def robustness(current: View, *, kind: WeightsKind = "around", spread: float = SPREAD) -> RobustRanking:
+    """``mailrubric.scoring.decision.robust`` of what is shown, drawn once for the same evidence and rules: pages share
+    it, and a choice further down the page does not draw anew. Raises ``DecisionError`` when no vendor has a rank."""
+    evaluation = current.evaluation
+    evidence = (current.store.name, current.store.revision(), trials.fingerprint(current.workspace.directory))
+    vendors = tuple(vendor.id for vendor in evaluation.vendors)
+    return _robustness(evaluation, evaluation.rules_hash, evaluation.as_of, evidence, vendors, kind, spread)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _robustness(
+    _evaluation: Evaluation,
+    rules: str,
+    as_of: str,
+    evidence: tuple[str, tuple[int, int], tuple[tuple[str, int, int], ...]],
+    vendors: tuple[str, ...],
+    kind: WeightsKind,
+    spread: float,
+) -> RobustRanking:
+    return robust(_evaluation, kind=kind, spread=spread)
+
+
 def _refuse(error: CatalogueError, title: str) -> NoReturn:
     """End the page with every fault of the files."""
     st.error("\n".join(f"- {plain(problem)}" for problem in error.problems[:50]), title=title, icon=":material/error:")
@@ -236,7 +260,8 @@ def view() -> View:
             bind="query-params",
         )
         chosen = {name for name in categories if name in CATEGORY_NAMES} or set(CATEGORY_NAMES)
-        weights = _weight_sliders(catalogue, preset, chosen)
+        words = _slider_words(str(workspace.directory), workspace.fingerprint(), catalogue)
+        weights = _weight_sliders(catalogue, preset, chosen, words)
         minimum_coverage = _clamp(
             st.slider(
                 "Rank only from this coverage on",
@@ -282,7 +307,21 @@ def concerned(catalogue: Catalogue, group: str, categories: Collection[str]) -> 
     return any(not each.applies_to or set(each.applies_to) & set(categories) for each in catalogue.criteria_in(group))
 
 
-def _weight_sliders(catalogue: Catalogue, preset: str, categories: Collection[str]) -> Weights:
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _slider_words(
+    directory: str, fingerprint: tuple[tuple[str, int, int], ...], _catalogue: Catalogue
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Help of each group and label of each criterion: the same at every move of a slider."""
+    return (
+        {group.id: _swing_help(_catalogue, group) for group in _catalogue.groups},
+        {criterion.id: _swing_label(criterion) for criterion in _catalogue.criteria},
+    )
+
+
+def _weight_sliders(
+    catalogue: Catalogue, preset: str, categories: Collection[str], words: tuple[dict[str, str], dict[str, str]]
+) -> Weights:
+    helps, labels = words
     chosen = catalogue.presets.get(preset)
     groups: dict[str, float] = {}
     criteria: dict[str, float] = {}
@@ -302,7 +341,7 @@ def _weight_sliders(catalogue: Catalogue, preset: str, categories: Collection[st
                 format="%g",
                 key=f"w_{group.id}",
                 bind="query-params",
-                help=_swing_help(catalogue, group),
+                help=helps[group.id],
             ),
             GROUP_LIMIT,
         )
@@ -317,7 +356,7 @@ def _weight_sliders(catalogue: Catalogue, preset: str, categories: Collection[st
                     continue
                 criteria[criterion.id] = _clamp(
                     st.slider(
-                        _swing_label(criterion),
+                        labels[criterion.id],
                         0.0,
                         CRITERION_LIMIT,
                         _clamp(default, CRITERION_LIMIT),

@@ -18,7 +18,7 @@ from mailrubric.causes import explain
 from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import label, plain
-from mailrubric.display import one_line, tenths, value_words
+from mailrubric.display import how_many, one_line, tenths, value_words
 from mailrubric.evidence.observation import Observation
 from mailrubric.evidence.times import written
 from mailrubric.trials import folder, support, surveys, tasks
@@ -63,8 +63,8 @@ class _Place:
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Trials")
+    current = view()
     st.markdown(
         "What no probe can see: try the platforms by hand, let people answer, ask the support something. Every answer "
         "is a line in a file of the workspace's `trials/` folder, to be kept in git, and counts in the scores at once."
@@ -75,7 +75,10 @@ def page() -> None:
     if not options:
         st.info("There is no vendor yet. Add one to vendors/.")
         return
-    vendor = st.selectbox("Vendor", options, format_func=current.name, key="trial_vendor", bind="query-params")
+    # To begin with, one of which there is something to see.
+    tried = {each.vendor for each in folder.observations(found, now)}
+    begin = next((index for index, name in enumerate(options) if name in tried), 0)
+    vendor = st.selectbox("Vendor", options, begin, format_func=current.name, key="trial_vendor", bind="query-params")
     zone, zone_name = _zone()
     place = _Place(current, found, vendor if vendor in options else options[0], now, zone, zone_name)
     parts: dict[str, Callable[[_Place], None]] = {
@@ -162,27 +165,32 @@ def _sentences(place: _Place) -> list[str]:
 
 
 def _compared(place: _Place, metric: str, found: list[Observation]) -> None:
-    known = [each for each in found if each.value is not None]
+    known = _in_order(metric, found)
     if known:
         st.plotly_chart(
             _intervals(place, metric, known), config={"displayModeBar": False}, alt=f"{SHOWN[metric][0]} of each vendor"
         )
+        said = f"{SHOWN[metric][1]}: the best is {plain(place.current.name(known[0].vendor))} with "
+        said += f"{plain(value_words(known[0].value, known[0].unit))}"
+        said += f", of {how_many(len(known), 'vendor')}. "
         if metric == "trial.first_send_minutes":
-            st.caption("The point is the median of the testers, the line goes from the quickest to the slowest.")
+            said += "The point is the median of the testers, the line goes from the quickest to the slowest."
         elif SHOWN[metric][2] is None:
-            st.caption("The line is the 95 % interval; where it reaches the right edge, so few tickets bound nothing.")
+            said += "The line is the 95 % interval; where it reaches the right edge, so few tickets bound nothing."
         else:
-            st.caption("The line is the 95 % interval.")
+            said += "The line is the 95 % interval; where two overlap much, the order may be chance."
+        st.caption(said)
+    heading = SHOWN[metric][0] + (f" ({found[0].unit})" if found[0].unit else "")
     rows: list[dict[str, object]] = [
         {
             "Vendor": place.current.name(each.vendor),
-            "Value": value_words(each.value, each.unit) if each.value is not None else None,
+            heading: None if each.value is None else _number(each),
             "Interval": _interval(each),
             "Answers": each.n,
             "Newest": each.observed[:10],
             "Why unknown": "" if each.cause is None else each.detail or explain(each.cause).sentence,
         }
-        for each in found
+        for each in (*known, *(each for each in found if each.value is None))
     ]
     if len(known) == len(found):
         for row in rows:
@@ -193,6 +201,7 @@ def _compared(place: _Place, metric: str, found: list[Observation]) -> None:
         placeholder="unknown",
         column_config={
             "Vendor": st.column_config.TextColumn(pinned=True, width="medium"),
+            heading: st.column_config.NumberColumn(format="%.1f"),
             "Interval": st.column_config.TextColumn(help="Open where so few tickets bound nothing"),
             "Answers": st.column_config.NumberColumn(help="Answers, testers, tasks or tickets behind the value"),
             "Why unknown": st.column_config.TextColumn(width="large"),
@@ -204,14 +213,14 @@ def _compared(place: _Place, metric: str, found: list[Observation]) -> None:
 def _interval(each: Observation) -> str | None:
     if each.low is None or each.high is None:
         return None
+    # In the unit of the column beside it.
     return f"{tenths(each.low)} to {'open' if each.high == folder.OPEN_END else tenths(each.high)}"
 
 
 def _intervals(place: _Place, metric: str, known: list[Observation]) -> go.Figure:
-    """A point and a line a vendor, best first where more is better, else least first."""
+    """A point and a line a vendor, in the order given."""
     _, title, ends = SHOWN[metric]
-    more_is_better = ends is not None
-    shown = sorted(known, key=lambda each: (-_number(each) if more_is_better else _number(each), each.vendor))
+    shown = known
     closed = [
         each.high for each in shown if each.high is not None and each.high != folder.OPEN_END
     ] + [_number(each) for each in shown]  # fmt: skip
@@ -244,6 +253,14 @@ def _intervals(place: _Place, metric: str, known: list[Observation]) -> go.Figur
         height=max(150, 34 * len(shown) + 80), margin={"l": 0, "r": 8, "t": 8, "b": 34}, showlegend=False
     )
     return figure
+
+
+def _in_order(metric: str, found: list[Observation]) -> list[Observation]:
+    """Those with a value, the best first: on a scale with ends that is the most, of a time the least."""
+    sign = -1.0 if SHOWN[metric][2] is not None else 1.0
+    return sorted(
+        (each for each in found if each.value is not None), key=lambda each: (sign * _number(each), each.vendor)
+    )
 
 
 def _number(each: Observation) -> float:

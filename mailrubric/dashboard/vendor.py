@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from mailrubric.causes import explain
-from mailrubric.dashboard import charts
+from mailrubric.dashboard import charts, contradictions
 from mailrubric.dashboard.state import CATEGORY_NAMES, View, find, view
 from mailrubric.dashboard.text import link, plain
 from mailrubric.display import age_words, interval, points, value_words
@@ -53,15 +53,12 @@ def page() -> None:
     _figures(vendor)
     for gate in vendor.gates:
         if gate.status == "fail":
-            st.error(plain(gate.reason), title="Fails a requirement", icon=":material/block:")
+            st.error(plain(gate.reason), title="Fails a gate", icon=":material/block:")
     if vendor.contradictions:
-        questions = {info.id: info.question for info in current.evaluation.criteria}
+        count = len(vendor.contradictions)
         st.warning(
-            "\n".join(
-                f"- **{plain(questions.get(each.subject, 'Endpoint in the profile'))}** {plain(each.sentence)}"
-                for each in vendor.contradictions
-            ),
-            title=f"{len(vendor.contradictions)} of its claims are contradicted by measurements",
+            "\n".join(f"- {line}" for line in contradictions.lines(vendor, current.evaluation.criteria)),
+            title=f"{count} of its claims {'is' if count == 1 else 'are'} contradicted by measurements",
             icon=":material/compare_arrows:",
         )
     criteria, conversations, claims = st.tabs(
@@ -96,6 +93,14 @@ def _criteria(current: View, vendor: VendorScore) -> None:
         config={"displayModeBar": False},
         alt="Score of each group of criteria with its interval",
     )
+    scored = [group for group in vendor.groups if group.applicable and group.score is not None]
+    if scored:
+        best, worst = (pick(scored, key=lambda group: group.score or 0.0) for pick in (max, min))
+        st.caption(
+            f"Score of each group over what is known: best in {plain(best.title)} ({points(best.score)}), worst in "
+            f"{plain(worst.title)} ({points(worst.score)}). The line goes from where all that is unknown or aged is "
+            "worth 0 to where it is worth 100."
+        )
     infos = {info.id: info for info in current.evaluation.criteria}
     found = ways(current.catalogue, vendor)
     if found:

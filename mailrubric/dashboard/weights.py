@@ -34,8 +34,8 @@ _MOST_COMPARED = 7
 
 def page() -> None:
     """Draw the page."""
-    current = view()
     st.title("Weights")
+    current = view()
     st.markdown(
         "A weight says what it is worth to go from the worst to the best value. Look at both ends first: what hardly "
         "differs deserves little weight, however important it sounds."
