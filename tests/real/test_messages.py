@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mailrubric.cli import main
 from tests import needs
+from tests.mailrubric.mail import test_arc
 from tests.real.servers import (
     DOMAIN,
     Authority,
@@ -40,6 +41,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 SENDING, RECEIVING, DOVECOT = f"postfix.{DOMAIN}", f"mx1.{DOMAIN}", f"dovecot.{DOMAIN}"
 PASSWORD = "worth-nothing"
+SEALERS = (f"list.{DOMAIN}", f"forwarder.{DOMAIN}")
 SIGNED = (
     "From,Subject,Date,To,Message-ID,MIME-Version,Content-Type,Content-Transfer-Encoding,"
     "List-Unsubscribe,List-Unsubscribe-Post"
@@ -47,12 +49,14 @@ SIGNED = (
 
 
 def _records(key: rsa.RSAPrivateKey) -> dict[str, str]:
-    """What DNS has of the domains that OpenDKIM signs for: a good key, a revoked one, one that has been replaced."""
+    """What DNS has of the domains that OpenDKIM signs for: a good key, a revoked one, one that has been replaced; and
+    the keys of those that seal."""
     other = rsa.generate_private_key(65537, 2048)
     return {
         f"s1._domainkey.{DOMAIN}": _record(key),
         f"s1._domainkey.revoked.{DOMAIN}": "v=DKIM1; k=rsa; p=",
         f"s1._domainkey.replaced.{DOMAIN}": _record(other),
+        **{test_arc.name(sealer): test_arc.key()[1] for sealer in SEALERS},
     }
 
 
@@ -194,15 +198,21 @@ def letter(sender: str, *, bulk: bool = False) -> EmailMessage:
     return message
 
 
-SENDERS = (DOMAIN, f"gone.{DOMAIN}", f"revoked.{DOMAIN}", f"replaced.{DOMAIN}", "unsigned.test")
+SEALED = "sealed.test"
+SENDERS = (DOMAIN, f"gone.{DOMAIN}", f"revoked.{DOMAIN}", f"replaced.{DOMAIN}", "unsigned.test", SEALED)
 
 
 @pytest.fixture(scope="module")
 def delivered(house: House) -> House:
-    """One letter from each of ``SENDERS`` is in the Maildir; the one from ``DOMAIN`` is bulk mail."""
+    """One letter from each of ``SENDERS`` is in the Maildir; the one from ``DOMAIN`` is bulk mail, the one from
+    ``SEALED`` has a chain of ARC sets."""
     with smtplib.SMTP(house.way_in.address, house.way_in.port, timeout=30) as client:
         for sender in SENDERS:
-            client.send_message(letter(sender, bulk=sender == DOMAIN))
+            written = letter(sender, bulk=sender == DOMAIN)
+            raw = written.as_bytes(policy=written.policy.clone(linesep="\r\n"))
+            for _ in SEALERS if sender == SEALED else ():
+                raw = test_arc.seal(raw, sealers=SEALERS)
+            client.sendmail(f"news@{sender}", [f"reader@box.{DOMAIN}"], raw)
     until = time.monotonic() + 60
     while len(list(house.inbox.glob("new/*"))) < len(SENDERS):
         assert time.monotonic() < until, "the letters did not arrive"
@@ -263,6 +273,19 @@ def test_what_openDKIM_signed_and_checked(delivered: House, analyse: Any) -> Non
     assert revoked["dkim_stated"] == "fail"
     assert gone["dkim_stated"] is None
     assert causes(gone)["dkim_stated"] == "no_trusted_results"
+
+
+def test_a_chain_of_seals_that_came_through_them(delivered: House, analyse: Any, tmp_path: Path) -> None:
+    found = by_sender(analyse(str(delivered.inbox), delivered))
+    assert {sender: each["arc"] for sender, each in found.items()} == {
+        sender: "pass" if sender == SEALED else "none" for sender in SENDERS
+    }
+    assert found[SEALED]["arc_sealers"] == list(SEALERS)
+    original = next(path for path in delivered.inbox.glob("*/*") if b"ARC-Seal: i=2" in path.read_bytes())
+    copy = tmp_path / "altered.eml"
+    copy.write_bytes(original.read_bytes().replace(b"cv=none", b"cv=none;t=1"))
+    (altered,) = analyse(str(copy), delivered)["messages"]
+    assert (altered["arc"], altered["arc_detail"]) == ("fail", "the seal of set 2 does not fit, or is of another key")
 
 
 def test_hops_and_their_encryption(delivered: House, analyse: Any) -> None:

@@ -31,8 +31,13 @@ MESSAGE = (
 SEALERS = ("author.example", "list.example", "forwarder.example")
 
 
-@cache
 def key(bits: int = 2048) -> tuple[rsa.RSAPrivateKey, str]:
+    """A key and its record, the same each time."""
+    return _key(bits)
+
+
+@cache
+def _key(bits: int) -> tuple[rsa.RSAPrivateKey, str]:
     made = rsa.generate_private_key(65537, bits)
     der = made.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return made, f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}"
@@ -65,13 +70,19 @@ def signed(field: bytes, before: bytes, bits: int) -> bytes:
     return field + base64.b64encode(signature)
 
 
-def seal(raw: bytes, validation: str = "", bits: int = 2048, algorithm: bytes = b"rsa-sha256") -> bytes:
-    """The message with one set more."""
+def seal(
+    raw: bytes,
+    validation: str = "",
+    bits: int = 2048,
+    algorithm: bytes = b"rsa-sha256",
+    sealers: Sequence[str] = SEALERS,
+) -> bytes:
+    """The message with one set more, of the sealer whose turn it is."""
     head, _, body = raw.partition(b"\r\n\r\n")
     lines = re.split(rb"\r\n(?![ \t])", head)
     by_name = {line.partition(b":")[0].lower(): line for line in reversed(lines)}
     number = sum(line.startswith(b"ARC-Seal:") for line in lines) + 1
-    domain = SEALERS[number - 1].encode()
+    domain = sealers[number - 1].encode()
     stated = b"ARC-Authentication-Results: i=%d; mx.%s;\r\n\tdkim=pass header.d=author.example" % (number, domain)
     covered = [b"from", b"to", b"subject", b"date", b"message-id"]
     digest = base64.b64encode(hashlib.sha256(relaxed_body(body)).digest())
