@@ -110,9 +110,15 @@ def cost(plan: Plan, need: Need) -> Cost:
                 return unknown(f"no price stated beyond {plan.included_emails:,} messages")
             parts.append((f"{further:,} further messages", charged))
     for name, count in sorted(need.options.items()):
+        charged_for = max(0, count - plan.includes.get(name, 0))
+        if charged_for < count:
+            parts.append((f"{count - charged_for} × {name} included", Decimal(0)))
+        if not charged_for:
+            continue
         if name not in plan.add_ons:
-            return unknown(f"no price stated for {name}")
-        parts.append((f"{count} × {name}", exact(plan.add_ons[name]) * count))
+            more = "more than the included " if charged_for < count else ""
+            return unknown(f"no price stated for {more}{name}")
+        parts.append((f"{charged_for} × {name}", exact(plan.add_ons[name]) * charged_for))
     amount = sum((part for _, part in parts), Decimal(0))
     if plan.minimum is not None and amount < exact(plan.minimum):
         parts.append(("up to the minimum", exact(plan.minimum) - amount))
@@ -204,14 +210,19 @@ def _kind(state: BreakEven) -> tuple[str, bool, bool]:
     return state.cheaper, state.equal, state.unknown
 
 
+_STEPS = 10_000
+"""Steps of a staircase that are looked at one by one: all of them up to ``LARGEST_VOLUME`` for blocks of a thousand. Of
+smaller blocks (nobody sells such) what lies beyond is taken for straight."""
+
+
 def _turning_points(plans: Sequence[Plan], up_to: int, need: Need) -> list[int]:
     bends = {1, up_to}
     for plan in plans:
         bends.update(_bends(plan, up_to, need))
         if plan.block and plan.block > 1:
-            # Sold in blocks: a staircase. Every step is a turning point, as far as they are few enough to matter.
+            # Sold in blocks: a staircase, every step of which is a turning point.
             start = _included(plan, need)
-            bends.update(range(start, min(up_to, start + 5000 * plan.block) + 1, plan.block))
+            bends.update(range(start, min(up_to, start + _STEPS * plan.block) + 1, plan.block))
     ordered = sorted({point for bend in bends for point in (bend - 1, bend, bend + 1) if 1 <= point <= up_to})
     points = set(ordered)
     for low, high in itertools.pairwise(ordered):

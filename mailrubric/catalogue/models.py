@@ -341,6 +341,9 @@ class Plan(Sourced):
     add_ons: dict[FactName, Price] = Field(
         default_factory=dict, description="Price of an option, each: dedicated_ip: 30"
     )
+    includes: dict[FactName, Annotated[int, Field(ge=1, le=10_000, strict=True)]] = Field(
+        default_factory=dict, description="Options in the base price, and how many: dedicated_ip: 1"
+    )
     per_user: Flag = False
     billing: Literal["monthly", "yearly"] = Field(
         default="monthly", description="yearly when this price a month is to be had only by paying a year ahead"

@@ -130,6 +130,9 @@ def _at(vendors: Sequence[Vendor], need: Need, currency: str, json: bool) -> Non
         right=(2,),
         whole=(0, 2),
     )
+    for each in offers:
+        if each.best is not None and each.best.plan.note:
+            say(f"{each.vendor}, {each.best.plan.name}: {each.best.plan.note}")
     if any(each.best is not None and not each.complete for each in offers):
         partly = ", ".join(each.vendor for each in offers if each.best is not None and not each.complete)
         say(f"Of {partly} the prices of some plans are not known at this volume; one of them might be cheaper.")
@@ -141,7 +144,8 @@ def _cheapest_first(offer: Offer) -> tuple[bool, Any, str]:
 
 
 def _parts(cost: Cost) -> str:
-    parts = [f"{money(amount)} {name}" for name, amount in cost.parts if amount]
+    parts = [f"{money(amount)} {name}" for name, amount in cost.parts if amount] or ["free of charge"]
+    parts += [name for name, amount in cost.parts if not amount and name.endswith(" included")]
     if cost.plan.billing == "yearly":
         parts.append("paid yearly")
     return " + ".join(parts)
@@ -161,6 +165,8 @@ def _offer_json(offer: Offer) -> dict[str, Any]:
         "id": offer.vendor,
         "amount": None if best is None or best.amount is None else float(best.amount),
         "plan": None if best is None else best.plan.name,
+        "billing": None if best is None else best.plan.billing,
+        "note": None if best is None else best.plan.note,
         "why": offer.why or None,
         "complete": offer.complete,
         "source": None if best is None else best.plan.source,

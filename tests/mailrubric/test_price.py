@@ -86,6 +86,19 @@ def test_options_and_users_are_counted() -> None:
     assert "say how many users" in cost(seat, Need(1000)).why
 
 
+def test_what_the_base_price_includes_costs_nothing_more() -> None:
+    with_one = plan(monthly=80, included_emails=1000, includes={"dedicated_ip": 1}, add_ons={"dedicated_ip": 59})
+    assert cost(with_one, Need(10, options={"dedicated_ip": 1})).amount == 80
+    three = cost(with_one, Need(10, options={"dedicated_ip": 3}))
+    assert three.amount == 80 + 2 * 59
+    assert sum(part for _, part in three.parts) == three.amount
+    only_one = plan(included_emails=1000, includes={"dedicated_ip": 1})
+    assert cost(only_one, Need(10, options={"dedicated_ip": 1})).amount == 15
+    assert cost(only_one, Need(10, options={"dedicated_ip": 2})).why == (
+        "no price stated for more than the included dedicated_ip"
+    )
+
+
 def test_the_cheapest_plan_counts_and_an_unknown_one_is_told() -> None:
     three = vendor(
         "acme",

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mailrubric.catalogue.load import load
+from mailrubric.price import Need, cost
+from mailrubric.workspace import shipped_folder
+
 PROFILE = """\
 id: acme
 name: Acme
@@ -62,6 +66,57 @@ def test_break_even_in_words(call, own):
     assert lines[1] == "from 50,000 messages a month: both cost the same"
     assert lines[2] == "from 50,001 messages a month: flat is cheaper than acme"
     assert lines[3] == "from 100,001 messages a month: the price of one of them is not known"
+
+
+BY_HAND: dict[str, tuple[float | None, float | None, float | None, float | None]] = {
+    # From the sources that the plans name, at 1,000, 10,000, 100,000 and a million messages a month.
+    "amazon-ses": (0.10, 1.00, 10.00, 100.00),  # 0.10 a thousand
+    "azure-email": (0.25, 2.50, 25.00, 250.00),  # 0.00025 each
+    "brevo": (0.00, 69.00, 69.00, None),  # free below 9,000; the step of 100,000 is the next that is stated
+    "customer-io": (0.40, 4.00, 40.00, 100.00),  # Builder at 0.40 a thousand; Essentials with a million for 100
+    "mailchimp": (None, None, None, None),  # by contacts
+    "mailerlite": (None, None, None, None),  # by subscribers
+    "mailgun": (0.00, 15.00, 80.00, None),  # Free, Basic, Foundation 100k
+    "mailjet": (0.00, 95.00, 95.00, None),  # free below 6,000
+    "mailtrap": (0.00, 15.00, 30.00, 750.00),  # Free, Basic 10K, Basic 100K, Enterprise 1.5M
+    "mandrill": (40.00, 40.00, 100.00, None),  # 20 for the plan it needs, 20 for each block of 25,000
+    "postmark": (15.00, 15.00, None, None),  # the smallest step; the others' prices are not stated
+    "resend": (0.00, 20.00, 35.00, 650.00),  # Free, Pro 50k, Pro 100k, Scale 1M
+    "sendgrid": (19.95, 19.95, None, None),  # Essentials 50K; the price of Essentials 100K is not stated
+    "smtp2go": (0.00, 8.33, 62.50, None),  # 100 and 750 a year
+    "sparkpost": (20.00, 20.00, None, None),
+    "zeptomail": (2.50, 2.50, 25.00, 250.00),  # credits of 10,000 messages
+}
+
+
+def test_shipped_prices_are_those_that_the_sources_come_to_by_hand(call):
+    found = call("price", "--curve", "--json").json
+    volumes = [found["volumes"].index(volume) for volume in (1_000, 10_000, 100_000, 1_000_000)]
+    amounts = {each["id"]: tuple(each["amounts"][place] for place in volumes) for each in found["vendors"]}
+    assert {name: amounts[name] for name in BY_HAND} == BY_HAND
+
+
+def test_a_dedicated_address_is_paid_for_or_included(call):
+    found = call("price", "--volume", 100_000, "--option", "dedicated_ip", "--monthly", "--json").json["vendors"]
+    plans = {each["id"]: (each["plan"], each["amount"]) for each in found if each["amount"] is not None}
+    assert plans == {
+        "amazon-ses": ("A la carte", 34.95),  # 10 + 24.95
+        "smtp2go": ("Professional 100,000", 75.0),
+        "mailgun": ("Foundation 100k", 80.0),
+        "mailtrap": ("Business 100K", 85.0),
+        "resend": ("Scale 100k", 120.0),  # 90 + 30
+    }
+    lines = call("price", "mailgun", "--volume", 90_000, "--option", "dedicated_ip=2").out
+    assert "139.00  80.00 base + 59.00 1 × dedicated_ip + 1 × dedicated_ip included" in lines
+    assert "free of charge" in call("price", "mailgun", "--volume", 1_000).out
+
+
+def test_rates_fall_beyond_what_the_curve_shows():
+    # Amazon's Essentials: 10 million at 0.16 a thousand, the next ten at 0.14.
+    vendor = load([shipped_folder()]).vendors["amazon-ses"]
+    essentials = next(plan for plan in vendor.plans if plan.name == "Essentials")
+    assert cost(essentials, Need(10_000_000)).amount == 1600
+    assert cost(essentials, Need(20_000_000)).amount == 1600 + 1400
 
 
 def test_the_curve_of_the_shipped_profiles(call):
