@@ -86,10 +86,15 @@ def form(current: View, about: str = "") -> None:
 def _read(current: View, vendor: str, path: Path, source: str) -> str:
     """Show what the file holds; what was done with it, when the button was pressed."""
     found = inspect(path, source=source)
+    sheet = found.table.sheet
+    if found.table.others:
+        sheet = st.selectbox("Sheet of the workbook", [sheet, *found.table.others])
+        if sheet != found.table.sheet:
+            found = inspect(path, source=source, sheet=sheet)
     if found.found.dates_ambiguous:
         first = st.segmented_control("In the dates, what comes first?", list(_ORDERS), key="import_dates")
         if first is not None:
-            found = inspect(path, source=source, date_order=_ORDERS[first])
+            found = inspect(path, source=source, date_order=_ORDERS[first], sheet=sheet)
     preview, count = _preview(found.reviews(vendor))
     _shown(found, preview, count)
     if not found.source:

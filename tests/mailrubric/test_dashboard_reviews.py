@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+import xlsxwriter
 from streamlit.testing.v1 import AppTest
 
 from mailrubric.evidence.store import Store
@@ -152,6 +153,26 @@ def test_a_file_that_is_none_is_refused_in_words(workspace: Path) -> None:
     assert not app.exception
     assert len(app.error) == 1
     assert not [each for each in app.button if each.label.startswith("Import")]
+
+
+def test_the_sheet_of_a_workbook_can_be_chosen(workspace: Path) -> None:
+    path = workspace / "years.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        for year in (2025, 2026):
+            sheet = book.add_worksheet(str(year))
+            sheet.write_row(0, 0, ["Date", "Rating", "Review"])
+            for day in range(1, 3 + (year == 2026)):
+                sheet.write_row(day, 0, [f"{year}-03-0{day}", 5, f"Opinion number {day} of {year}."])
+    app = shown()
+    app.file_uploader(key="import_file_0").upload("years.xlsx", path.read_bytes())
+    app.selectbox(key="import_vendor_").select("mailgun").run(timeout=120)
+    assert not app.exception
+    assert "2 reviews in 2 rows" in texts(app)
+    (box,) = [each for each in app.selectbox if each.label == "Sheet of the workbook"]
+    assert list(box.options) == ["2025", "2026"]
+    box.select("2026").run(timeout=120)
+    assert not app.exception
+    assert "3 reviews in 3 rows" in texts(app)
 
 
 def test_what_was_classified_once_is_not_classified_again(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
