@@ -89,7 +89,12 @@ def sensitivity(
         print_table(
             ("vendor", "criterion", "changes the winner", "why unknown"),
             [
-                (each.vendor, each.criterion, f"{100 * each.probability:.0f} %", each.cause)
+                (
+                    each.vendor,
+                    each.criterion,
+                    f"{100 * each.probability:.0f} %",
+                    each.cause + ("; must be met to stay in" if each.gate else ""),
+                )
                 for each in found.unknowns[:rows]
             ],
             right=(2,),

@@ -120,7 +120,8 @@ class ValueFlip:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Unknown:
-    """A cell that is not fully known, and how likely knowing it is to change the winner."""
+    """A cell that is not fully known, and how likely knowing it is to change the winner. ``gate``: whether the winner's
+    gate on it is undecided, so that it may fail it and be out."""
 
     vendor: str
     criterion: str
@@ -128,6 +129,7 @@ class Unknown:
     probability: float
     weight: float
     cause: str
+    gate: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -333,7 +335,7 @@ def sensitive(
         groups=groups,
         criteria=single,
         values=_value_flips(given, titles, first, second, {criterion.id: criterion for criterion in criteria}),
-        unknowns=_unknowns(given, titles),
+        unknowns=_unknowns(given, evaluation, titles),
         sentence=_flip_sentence(given.vendors[first], given.vendors[second], groups),
     )
 
@@ -388,16 +390,39 @@ def _value_flips(
     return tuple(sorted(made, key=lambda flip: (abs(flip.at - flip.points), flip.vendor, flip.criterion)))
 
 
-def _unknowns(given: Problem, titles: dict[str, str]) -> tuple[Unknown, ...]:
+def _unknowns(given: Problem, evaluation: Evaluation, titles: dict[str, str]) -> tuple[Unknown, ...]:
     probability = sensitivity.value_of_information(given.cells, given.shares)
+    fails = _gates_that_may_fail(given, evaluation)
+    for column, chance in fails.items():
+        probability[0, column] = 1.0 - (1.0 - probability[0, column]) * (1.0 - chance)
     made = []
     for row, column in zip(*np.nonzero(probability > 0), strict=True):
         line = given.vendors[int(row)]
         cell = line.cells[int(column)]
         criterion = given.criteria[int(column)]
         cause = cell.cause or ("aged" if cell.score is not None else "no_evidence")
-        made.append(Unknown(line.id, criterion, titles[criterion], float(probability[row, column]), cell.weight, cause))
+        gate = row == 0 and int(column) in fails
+        chance = float(probability[row, column])
+        made.append(Unknown(line.id, criterion, titles[criterion], chance, cell.weight, cause, gate))
     return tuple(sorted(made, key=lambda each: (-each.probability, -each.weight, each.vendor, each.criterion)))
+
+
+def _gates_that_may_fail(given: Problem, evaluation: Evaluation) -> dict[int, float]:
+    """The undecided gates of the first vendor, by column, and how likely each is to fail: as often as it does for the
+    vendors of which it is decided, by Laplace's rule of succession. Nothing to lose where nobody else is ranked."""
+    if len(given.vendors) < 2:
+        return {}
+    decided: dict[str, list[str]] = {}
+    for line in evaluation.vendors:
+        for gate in line.gates:
+            if gate.status != "provisional":
+                decided.setdefault(gate.criterion, []).append(gate.status)
+    chances = {}
+    for gate in given.vendors[0].gates:
+        if gate.status == "provisional":
+            seen = decided.get(gate.criterion, [])
+            chances[given.criteria.index(gate.criterion)] = (seen.count("fail") + 1) / (len(seen) + 2)
+    return chances
 
 
 def _flip_sentence(leader: VendorScore, challenger: VendorScore, groups: Sequence[WeightFlip]) -> str:

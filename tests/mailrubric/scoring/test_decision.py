@@ -137,6 +137,27 @@ def test_the_unknown_that_may_change_the_winner_is_on_the_list() -> None:
     assert 0 < found.unknowns[0].probability < 1
 
 
+def test_an_undecided_gate_of_the_first_may_put_another_one_first() -> None:
+    safe = criterion("safe", weight=0, must={"at_least": 50, "else": "not safe"})
+    made = catalogue(
+        {"speed": [criterion("fast"), safe]},
+        [
+            vendor("ant", facts={"fast": fact(90.0)}),
+            vendor("bee", facts={"fast": fact(40.0)}),
+            vendor("cat", facts={"fast": fact(30.0), "safe": fact(80.0)}),
+            vendor("dog", facts={"fast": fact(99.0), "safe": fact(10.0)}),
+            vendor("elk", facts={"fast": fact(20.0), "safe": fact(90.0)}),
+        ],
+    )
+    found = sensitive(evaluate(made, (), as_of=NOW, minimum_coverage=0))
+    # Ant's gate alone: Bee is not first, whatever becomes of its gate. One of three that are decided failed it.
+    (unknown,) = found.unknowns
+    assert (unknown.vendor, unknown.criterion, unknown.gate) == ("ant", "safe", True)
+    assert unknown.probability == pytest.approx(2 / 5)
+    alone = dataclasses.replace(made, vendors={"ant": made.vendors["ant"], "bee": made.vendors["bee"]})
+    assert sensitive(evaluate(alone, (), as_of=NOW, minimum_coverage=0)).unknowns[0].probability == pytest.approx(1 / 2)
+
+
 def test_the_reasons_add_up_to_the_difference() -> None:
     evaluation = _evaluation({**BALANCED, "cat": {"fast": 70.0, "cheap": 10.0}})
     found = compare(evaluation, "cat", "bee")
