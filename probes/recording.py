@@ -197,6 +197,10 @@ class Recorder:
         path = folder / file_name(self.recording.endpoint)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror or error
+            raise RecordingError(f"nothing can be recorded into {folder}: {why}") from None
+        try:
             with path.open("x", encoding="ascii") as file:
                 file.write(to_text(self.recording))
         except FileExistsError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -185,6 +186,24 @@ def remote(
     return folder.messages(place, login, settings)
 
 
+@contextlib.contextmanager
+def reading_faults() -> Iterator[None]:
+    """Messages that are read inside can be missing or unreadable: a failure that names the file."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader of our own output has gone
+    except FileNotFoundError as error:
+        raise Usage(f"there is no file or folder {error.filename}") from None
+    except OSError as error:
+        file = error.filename if error.filename is not None else "it"
+        raise Failure(f"{file} cannot be read: {error.strerror or error}", NOTHING_READ) from None
+    except BrokenProcessPool:
+        raise Failure("a process that analysed messages was ended from outside", NOTHING_READ) from None
+
+
 def _is_mbox(path: Path) -> bool:
     try:
         with path.open("rb") as file:
@@ -200,24 +219,17 @@ def _read(
     tell: Callable[[AnalysedMessage], None] | None,
 ) -> Unmeasured | None:
     """Go through all messages. Why the mailbox was not read to its end, or None; a failure when it was not begun."""
-    from concurrent.futures.process import BrokenProcessPool
-
     from mailrubric.causes import with_detail
     from probes.model import Unmeasured
 
     try:
-        for message in analysis:
-            total.add(message)
-            if kept is not None and len(kept) < KEPT:
-                kept.append(message)
-            if tell is not None:
-                tell(message)
-    except FileNotFoundError as error:
-        raise Usage(f"there is no file or folder {error.filename}") from None
-    except OSError as error:
-        raise Failure(f"it can't be read: {error.strerror or error}", NOTHING_READ) from None
-    except BrokenProcessPool:
-        raise Failure("a process that analysed messages was ended from outside", NOTHING_READ) from None
+        with reading_faults():
+            for message in analysis:
+                total.add(message)
+                if kept is not None and len(kept) < KEPT:
+                    kept.append(message)
+                if tell is not None:
+                    tell(message)
     except Unmeasured as problem:
         if not total.messages:
             why = with_detail(problem.cause, problem.detail)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailrubric.cli import options
-from mailrubric.cli.mail_analyse import NOTHING_READ, PASSWORD_VARIABLE, check_vendor, remote
+from mailrubric.cli.mail_analyse import NOTHING_READ, PASSWORD_VARIABLE, check_vendor, reading_faults, remote
 from mailrubric.cli.terminal import Failure, Usage, print_json, print_table, print_title, say
 
 if TYPE_CHECKING:
@@ -114,7 +114,6 @@ def cadence(
 ) -> None:
     """How much mail, when, how evenly, and whether its sender heeds who does not open it or has left."""
     import datetime
-    from concurrent.futures.process import BrokenProcessPool
 
     from mailrubric.causes import with_detail
     from mailrubric.cli import network
@@ -144,21 +143,16 @@ def cadence(
     ]
     skipped: dict[str, int] = {}
     try:
-        found = look(
-            (message for analysis in analyses for message in analysis),
-            known,
-            rules,
-            sender=domain,
-            since=begin,
-            until=end,
-            latest=now + datetime.timedelta(days=1),
-        )
-    except FileNotFoundError as error:
-        raise Usage(f"there is no file or folder {error.filename}") from None
-    except OSError as error:
-        raise Failure(f"it can't be read: {error.strerror or error}", NOTHING_READ) from None
-    except BrokenProcessPool:
-        raise Failure("a process that read messages was ended from outside", NOTHING_READ) from None
+        with reading_faults():
+            found = look(
+                (message for analysis in analyses for message in analysis),
+                known,
+                rules,
+                sender=domain,
+                since=begin,
+                until=end,
+                latest=now + datetime.timedelta(days=1),
+            )
     except Unmeasured as problem:
         # A part of a mailbox would look like a sender who has stopped.
         why = with_detail(problem.cause, problem.detail)
@@ -168,7 +162,7 @@ def cadence(
             skipped[reason] = skipped.get(reason, 0) + count
     if not found.messages:
         left_out = {**found.left_out, **skipped}
-        why = "".join(f"; {count:,} {reason}" for reason, count in left_out.items())
+        why = "".join(f"; {count:,} × {reason}" for reason, count in left_out.items())
         raise Failure(f"there is no mail to look at{why}", NOTHING_READ)
     stored = _store(workspace, vendor, found, now) if vendor else 0
     if json:
@@ -232,8 +226,10 @@ def _known(zone: str, zones: Path | None, signed_up: str, unsubscribed: str, tri
         raise Usage(f"--recipient-zone: {error}") from None
     try:
         recipients = read(zones) if zones is not None else {}
-    except (RecipientsError, OSError) as error:
-        raise Usage(f"--zones: {getattr(error, 'strerror', None) or error}") from None
+    except RecipientsError as error:
+        raise Usage(f"--zones: {error}") from None
+    except OSError as error:
+        raise Usage(f"--zones: {zones} cannot be read: {error.strerror or error}") from None
     everybody = Recipient(
         zone=zone,
         signed_up=_moment("--signed-up", signed_up) if signed_up else None,
@@ -331,7 +327,7 @@ def _show(found: Cadence, rules: Rules, skipped: dict[str, int], vendor: str, st
         f"{found.first[:10]} to {found.last[:10]}"
     )
     for reason, count in {**found.left_out, **skipped}.items():
-        say(f"left out: {count:,} {reason}")
+        say(f"left out: {count:,} × {reason}")
     say()
     rows = []
     for key, each in found.estimates.items():

@@ -204,6 +204,8 @@ def answer(
             )
         if not replay.is_dir():
             raise Usage(f"--replay: there is no folder {replay}")
+    if record is not None and record.exists() and not record.is_dir():
+        raise Usage(f"--record: {record} is no folder")
     roles = _roles(role or ())
     _add_own_probes(workspace)
     chosen = _probes(probe or ())

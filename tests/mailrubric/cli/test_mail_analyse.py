@@ -170,6 +170,7 @@ def test_whose_results_are_trusted(call: Call, tmp_path: Path) -> None:
     [
         (["nothing.mbox"], 2, "there is no file or folder nothing.mbox"),
         (["empty.mbox"], 3, "there is no message"),
+        (["loop.mbox"], 3, "loop.mbox cannot be read: "),
         (["empty.mbox", "--sender", "not a domain"], 2, "--sender"),
         (["empty.mbox", "--vendor", "no-such-vendor"], 2, "no-such-vendor"),
         (["pop3://a@b.example/"], 2, "imaps://"),
@@ -182,6 +183,7 @@ def test_whose_results_are_trusted(call: Call, tmp_path: Path) -> None:
 def test_wrong_usage(call: Call, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, said: str) -> None:
     monkeypatch.delenv("MAILRUBRIC_IMAP_PASSWORD", raising=False)
     Path("empty.mbox").write_bytes(b"")
+    Path("loop.mbox").symlink_to("loop.mbox")
     result = call("mail", "analyse", "--offline", *words)
     assert result.code == code
     assert said in result.err

@@ -210,7 +210,7 @@ def test_a_folder_over_imap_or_nothing(
         (("--tried", "frequency-cap"), "--tried: write local-time, sunset, or frequency-cap=N"),
         (("--tried", "sunset=3"), "--tried: write local-time, sunset, or frequency-cap=N"),
         (("--vendor", "nobody"), "nobody"),
-        (("--zones", "missing.csv"), "--zones: No such file or directory"),
+        (("--zones", "missing.csv"), "--zones: missing.csv cannot be read: No such file or directory"),
     ],
 )
 def test_wrong_words(call: Call, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
@@ -266,7 +266,7 @@ def test_nothing_to_read(call: Call, tmp_path: Path) -> None:
     )
     result = call("mail", "cadence", receipt, "--json")
     assert result.code == 3
-    assert "there is no mail to look at; 1 not bulk mail" in result.json["error"]["message"]
+    assert "there is no mail to look at; 1 × not bulk mail" in result.json["error"]["message"]
 
 
 def test_what_comes_from_outside_is_escaped(call: Call, tmp_path: Path) -> None:

@@ -48,6 +48,19 @@ def test_what_has_no_recording_is_said(call):
     assert call("probe", "--target", "smtp://mail.example.test", "--replay", "nowhere").code == 2
 
 
+def test_what_is_no_folder_is_told_before_anything_is_asked(call):
+    Path("file").write_text("mine")
+    with serve_in_thread(smtp()) as server:
+        target = f"smtp://127.0.0.1:{server.port}"
+        result = call("probe", "--target", target, "--allow-private", "--record", "file")
+        assert (result.code, server.sessions) == (2, [])
+        assert "--record: file is no folder" in result.err
+        Path("link").symlink_to("nowhere")
+        result = call("probe", "--target", target, "--allow-private", "--record", "link")
+        assert result.code == 1
+        assert "nothing can be recorded into link: it is no folder" in result.err
+
+
 @pytest.mark.parametrize("option", [("--record", "x"), ("--deadline", "5"), ("--allow-private",), ("--depth", "full")])
 def test_a_replay_runs_as_the_recording_did(call, option):
     Path("kept").mkdir()
