@@ -59,14 +59,15 @@ _INSIDE = frozenset(
 _NEVER_SAY = re.compile(r"inbound-smtp\.[a-z0-9-]+\.amazonaws\.com")
 """Servers that write SMTP whether a hop was encrypted or not."""
 
-_VERSION = re.compile(r"(?<![0-9A-Za-z_-])(TLS ?v?1(?:[._][0-3])?|SSLv[23])(?![0-9A-Za-z])", re.IGNORECASE)
+_VERSION = re.compile(r"(?<![0-9A-Za-z_-])(TLS ?v?1(?:[._][0-3])?|SSLv[23])(?![.-]?[0-9A-Za-z])", re.IGNORECASE)
+"""Not a part of a host's name, such as tls1.example.com."""
 _CIPHER = re.compile(
     r"(?:cipher[= ]|\btls |:)"
     r"((?:TLS_|TLS1|ECDHE|DHE|AES|RSA|CAMELLIA|CHACHA|DES|RC4|ADH|AECDH|PSK)[A-Za-z0-9_+-]{2,60})",
     re.IGNORECASE,
 )
-_ENCRYPTED = re.compile(r"([A-Za-z0-9_-]{4,60}) encrypted", re.ASCII)
-"""What qmail's patches for TLS write as a comment behind ``with``, before or after SMTP."""
+_ENCRYPTED = re.compile(r"(?:TLS|([A-Za-z0-9_-]{4,60}) encrypted|cipher=([A-Za-z0-9_-]{4,60}))", re.ASCII)
+"""Comments that tell of TLS without its version: of older Exchange servers, of qmail's patches, of Momentum."""
 _ADDRESS = re.compile(
     r"\[(?:IPv6:)?([0-9A-Fa-f:.]{3,45})\]|(?<![\w.:])((?:\d{1,3}\.){3}\d{1,3})(?![\w.])", re.IGNORECASE
 )
@@ -91,16 +92,19 @@ def hop(value: str) -> Hop:
     helo, by, with_ = (match[1] if match else "" for match in (each.search(clauses) for each in (_FROM, _BY, _WITH)))
     if not _FROM.match(clauses):
         helo = ""
+    # Cisco's gateways write ESMTP/TLS/TLS_AES_256_GCM_SHA384.
+    with_, _, behind = with_.partition("/TLS/")
     protocol = with_.upper().strip(",;")
     said = " ".join([clauses, *(f"({comment})" for comment in comments)])
     version, cipher = _VERSION.search(said), _CIPHER.search(said)
     encrypted = next((match for comment in comments if (match := _ENCRYPTED.fullmatch(comment.strip()))), None)
     address = _address(value, by) if helo else ""
     tls: bool | None = None
-    if protocol in _WITH_TLS or ((version or encrypted) and protocol not in _INSIDE):
+    if protocol in _WITH_TLS or ((version or encrypted or behind) and protocol not in _INSIDE):
         tls = True
     elif protocol in _WITHOUT_TLS and not _NEVER_SAY.fullmatch(_name(by)):
         tls = False
+    stated = (cipher[1] if cipher else "", *(encrypted.groups("") if encrypted else ()), printable(behind, 60))
     time, _ = fields.date(when)
     return Hop(
         by=_name(by),
@@ -109,7 +113,7 @@ def hop(value: str) -> Hop:
         protocol=printable(protocol, 40),
         tls=tls,
         tls_version=_version(version[1]) if version and tls else "",
-        cipher=(cipher or encrypted or ("", ""))[1] if tls else "",
+        cipher=next(filter(None, stated), "") if tls else "",
         internal=_internal(helo, by, protocol, address),
         time=time,
     )

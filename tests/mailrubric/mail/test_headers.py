@@ -146,7 +146,16 @@ MICROSOFT = (
         ("from filter1 by x.example (SG) with HTTP id abc" + DATE, "", "HTTP", None, "", True),
         ("(qmail 1234 invoked by uid 89)" + DATE, "", "", None, "", True),
         ("from h.example (192.0.2.4) by mx.example id x" + DATE, "192.0.2.4", "", None, "", False),
-        # qmail's patch for TLS says so in a comment; Amazon SES never says.
+        # These say in comments, or behind the protocol, that there was TLS; Amazon SES never says.
+        ("from f.example (192.0.2.7) by ex.example (10.1.1.1) with Microsoft SMTP Server (TLS) id 14.3.1" + DATE,
+         "192.0.2.7", "MICROSOFT", True, "", False),
+        ("from f.example (HELO f.example) ([192.0.2.8]) by esa.example with ESMTP/TLS/TLS_AES_256_GCM_SHA384" + DATE,
+         "192.0.2.8", "ESMTP", True, "", False),
+        ("from [192.0.2.9] ([192.0.2.9:4567]) by mta.example (envelope-from <b@f.example>) (ecelerity 4.4.1 r(tags)) "
+         "with ESMTP (cipher=ECDHE-RSA-AES256-GCM-SHA384) id A1" + DATE, "192.0.2.9", "ESMTP", True, "", False),
+        ("from tls1.f.example (tls1-3.f.example [192.0.2.7]) by tls1.3.mx.example with ESMTP" + DATE,
+         "192.0.2.7", "ESMTP", False, "", False),
+        ("from f.example (HELO TLS) (192.0.2.7) by mx.example with SMTP" + DATE, "192.0.2.7", "SMTP", False, "", False),
         ("from f.example (192.0.2.5) by b.example with (DHE-RSA-AES256-SHA encrypted) SMTP", "192.0.2.5", "SMTP", True,
          "", False),
         ("from f.example (f.example [192.0.2.6]) by inbound-smtp.us-east-1.amazonaws.com with SMTP id x" + DATE,
@@ -169,6 +178,8 @@ def test_the_cipher_and_the_time_of_a_hop() -> None:
     assert received.hop(GOOGLE).cipher == "ECDHE-RSA-AES128-GCM-SHA256"
     qmail = "from f.example (192.0.2.5) by b.example with (TLS_AES_256_GCM_SHA384 encrypted) ESMTPS; 23 Nov 2026 -0000"
     assert received.hop(qmail).cipher == "TLS_AES_256_GCM_SHA384"
+    cisco = "from f.example (HELO f.example) ([192.0.2.8]) by esa.example with ESMTP/TLS/TLS_AES_256_GCM_SHA384" + DATE
+    assert received.hop(cisco).cipher == "TLS_AES_256_GCM_SHA384"
 
 
 def test_the_boundary_is_the_newest_hop_from_outside() -> None:
