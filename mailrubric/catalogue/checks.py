@@ -140,6 +140,8 @@ def _source_findings(
         yield Finding((*at, "roles"), "counts only beside probe", "warning", of_key=True)
     if source.promises and (source.fact is None or not named):
         yield Finding((*at, "promises"), "counts only beside a fact and what is measured or tested", of_key=True)
+    if source.contradicts != "any" and (source.fact is None or not named):
+        yield Finding((*at, "contradicts"), "counts only beside a fact and what is measured or tested", of_key=True)
     if source.fact is not None and source.fact not in known.doubtful:
         declaration = known.facts.get(source.fact)
         if declaration is not None and source.promises:

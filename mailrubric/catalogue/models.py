@@ -79,6 +79,11 @@ class From(Model):
     tolerance: float = Field(
         default=0.1, ge=0, le=1, strict=True, description="Relative difference of numbers that is no contradiction"
     )
+    contradicts: Literal["any", "less", "more"] = Field(
+        default="any",
+        description="Which measured number contradicts the claimed one: any other, or only one that is less (a limit "
+        "that is larger than claimed breaks no promise) or more",
+    )
     promises: dict[str, tuple[Number, Number]] = Field(
         default_factory=dict,
         description="Beside a fact in words: the range of the tested or measured number that each of its levels (or "

@@ -567,7 +567,10 @@ def _contradiction(criterion: Criterion, draft: _Draft) -> Contradiction | None:
         return None
     bounds: tuple[float, float] | None = None
     if draft.combined is not None:
-        measured, at = draft.combined, draft.known[0].observation
+        # Not what any one of them showed: all are named, at the time of the oldest.
+        measured, oldest = draft.combined, min(draft.known, key=lambda piece: piece.trust).observation
+        places = f"{criterion.source.combine} of {len(draft.known)} measurements"
+        at = dataclasses.replace(oldest, endpoint=places)
     else:
         deciding = _deciding([piece for piece in draft.known if piece.score == piece.score] or draft.known, criterion)
         if deciding.value is None:
@@ -583,9 +586,11 @@ def _contradiction(criterion: Criterion, draft: _Draft) -> Contradiction | None:
         return contradictions.of_promise(
             criterion.id, claim.observation, claim.value, promised, at, measured, criterion.unit, bounds
         )
+    source = criterion.source
     return contradictions.between(
-        criterion.id, claim.observation, claim.value, at, measured, criterion.source.tolerance, criterion.unit, bounds
-    )
+        criterion.id, claim.observation, claim.value, at, measured, source.tolerance, criterion.unit, bounds,
+        source.contradicts,
+    )  # fmt: skip
 
 
 def _promised(criterion: Criterion, value: ObservedValue | None) -> tuple[float, float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from mailrubric.display import value_words
 from mailrubric.evidence.observation import Observation, ObservedValue
@@ -49,12 +50,18 @@ def between(
     tolerance: float,
     unit: str,
     bounds: tuple[float, float] | None = None,
+    counts: Literal["any", "less", "more"] = "any",
 ) -> Contradiction | None:
     """The contradiction between a claim and a measurement or test, both values in ``unit``; None when there is none.
 
     ``bounds``: of a sample. A number that lies between them is not contradicted, however far from the sample's own.
+    ``counts``: which measured number contradicts a claimed one; a limit that turns out wider breaks no promise.
     """
     if not differ(claimed, measured, tolerance):
+        return None
+    if (counts == "less" and number(measured) > number(claimed)) or (
+        counts == "more" and number(measured) < number(claimed)
+    ):
         return None
     if bounds is not None and bounds[0] <= number(claimed) <= bounds[1]:
         return None
@@ -98,7 +105,8 @@ def _contradiction(
     lacking = ""
     if isinstance(measured, tuple):
         lacking = f" (without {', '.join(missing_members(claimed, measured))})"
-    where = f" on {measurement.endpoint}" if measurement.endpoint else ""
+    joined = " measurements" in measurement.endpoint  # of several endpoints
+    where = f" {'as' if joined else 'on'} {measurement.endpoint}" if measurement.endpoint else ""
     return Contradiction(
         vendor=claim.vendor,
         subject=subject,

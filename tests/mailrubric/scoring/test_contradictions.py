@@ -4,7 +4,8 @@ import pytest
 
 from mailrubric.evidence.observation import Observation, ObservedValue
 from mailrubric.scoring.contradictions import between, differ
-from tests.mailrubric.scoring.building import measured
+from mailrubric.scoring.evaluate import evaluate
+from tests.mailrubric.scoring.building import NOW, catalogue, criterion, fact, measured, submission, vendor
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,40 @@ def test_both_sides_are_named_with_source_and_time() -> None:
     )
     assert (found.subject, found.claimed, found.measured) == ("auth", "LOGIN, PLAIN", "PLAIN")
     assert found.measured_source == "probe smtp, submission smtp.acme.example:587"
+
+
+def test_a_mean_that_contradicts_is_laid_to_no_single_endpoint() -> None:
+    speed = criterion("speed", **{"from": {"probe": "smtp.connect_ms", "fact": "speed", "combine": "mean"}})
+    made = catalogue(
+        {"speed": [speed]},
+        [vendor("acme", facts={"speed": fact(10.0)}, endpoints=submission("a.example", "b.example"))],
+    )
+    seen = [
+        measured("acme", "smtp.connect_ms", 20.0, host="a.example"),
+        measured("acme", "smtp.connect_ms", 60.0, host="b.example", observed="2026-11-20T08:00:00Z"),
+    ]
+    (found,) = evaluate(made, seen, as_of=NOW).vendors[0].contradictions
+    assert (found.measured, found.measured_at) == ("40", "2026-11-20T08:00:00Z")
+    assert found.measured_source == "probe smtp, mean of 2 measurements"
+    assert found.sentence.endswith("measured 40 as mean of 2 measurements at 2026-11-20T08:00:00Z.")
+
+
+@pytest.mark.parametrize(
+    ("counts", "seen", "wanted"),
+    [
+        ("any", 35.9, True),
+        ("any", 10.0, True),
+        ("less", 35.9, False),
+        ("less", 10.0, True),
+        ("less", 24.0, False),
+        ("more", 35.9, True),
+        ("more", 10.0, False),
+    ],
+)
+def test_a_limit_may_turn_out_wider_than_claimed(counts, seen: float, wanted: bool) -> None:
+    claim = Observation("acme", "size", 25.0, "claimed", "https://acme.example", "2026-08-13")
+    found = between("size", claim, 25.0, measured("acme", "smtp.size_limit", seen), seen, 0.1, "MB", counts=counts)
+    assert (found is not None) == wanted
 
 
 def test_what_cannot_be_compared_is_no_contradiction() -> None:
