@@ -22,6 +22,7 @@ anything else                                                nothing: a cause
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import TYPE_CHECKING, Literal
 
@@ -30,6 +31,7 @@ from probes.der import load, public_key
 from probes.flight import Flight, ask_flight, describe_problem, hello_shown
 from probes.hello import Alert, HelloError, Unreadable, client_hello
 from probes.model import Cause, Endpoint, Unmeasured
+from probes.tls_hellos import room_beside_hellos
 
 if TYPE_CHECKING:
     from probes.network import Network
@@ -84,8 +86,9 @@ async def other_chain(endpoint: Endpoint, network: Network, kind: Kind, host: st
     """The chain that the server shows to clients that can use only keys of this ``kind``; None when it has none.
     ``host``: for server_name. Raises ``Unmeasured`` when neither is known.
 
-    Waits until the hellos of the tls probe and the second conversation are over, where those are under way: where
-    connections are few, they matter more, and what is left over does not depend on chance.
+    Waits, where the hellos of the tls probe and the second conversation are under way, until these are over or certain
+    to get their connections: where connections are few, they matter more, and what is left over does not depend on
+    chance.
     """
     try:
         hello = client_hello(
@@ -97,7 +100,7 @@ async def other_chain(endpoint: Endpoint, network: Network, kind: Kind, host: st
         )
     except HelloError as error:
         raise Unmeasured(Cause.TLS_CLIENT_UNSUPPORTED, str(error)) from None
-    await network.after(*_FIRST)
+    await _our_turn(network)
     shown = hello_shown("TLSv1.2", f"for a certificate with a key of kind {kind}")
     answer = await ask_flight(endpoint, network, hello, shown)
     what = f"in answer to a hello for a certificate with a key of kind {kind}"
@@ -116,6 +119,17 @@ async def other_chain(endpoint: Endpoint, network: Network, kind: Kind, host: st
         case Unreadable():
             raise Unmeasured(_UNREADABLE[answer.kind], f"{describe_problem(answer)} {what}")
     return _chain_of(answer, kind, what)
+
+
+async def _our_turn(network: Network) -> None:
+    """Wait until a connection of ours takes none from others."""
+    room = asyncio.create_task((await room_beside_hellos(network)).wait())
+    over = asyncio.create_task(network.after(*_FIRST))
+    try:
+        await asyncio.wait((room, over), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        room.cancel()
+        over.cancel()
 
 
 def _chain_of(flight: Flight, kind: Kind, what: str) -> OtherChain:

@@ -43,6 +43,8 @@ _FOR_ORDER = 2
 _FOR_GROUPS = 20
 """Hellos that show the server's order, and those that take its groups apart, which a long list of suites must not eat
 up."""
+_FALLBACK_PLACES = 2
+"""The fallback signal is asked for when so many hellos may still be sent: itself, and the other kind of certificate."""
 _SSLV2_REFUSED = REFUSED | {"protocol_version"}
 
 
@@ -69,6 +71,16 @@ class FirstHellos:
     def tls_13(self) -> bool | None:
         """Whether TLS 1.3 is accepted; None when that is not known."""
         return self.versions.accepted.get("TLSv1.3")
+
+
+async def room_beside_hellos(network: Network) -> asyncio.Event:
+    """Set once the other kind of certificate has its place beside all hellos that are still to come, so that nobody
+    need wait for anybody. Never set where places are scarce, nor on ``mx``, where everything goes one by one."""
+    return await network.once("room beside hellos", _no_room_yet)
+
+
+async def _no_room_yet() -> asyncio.Event:
+    return asyncio.Event()
 
 
 async def first_hellos(endpoint: Endpoint, network: Network) -> FirstHellos:
@@ -115,7 +127,14 @@ async def _ask_of_tls(
         session, found = await shaking, await weak
         if not isinstance(session, Unmeasured):
             hellos.chosen |= ciphers.numbers(session.cipher)
-        hybrid = await _find_hybrid(hellos, versions)
+        fallback: bool | Unmeasured | None = None
+        if not one_by_one and not hellos.hung_up and _leave_room(hellos, versions):
+            (await room_beside_hellos(hellos.network)).set()
+            hybrid, fallback = await asyncio.gather(
+                _find_hybrid(hellos, versions), _ask_fallback(hellos, versions, places=1)
+            )
+        else:
+            hybrid = await _find_hybrid(hellos, versions)
         if hellos.hung_up and versions.answered:
             hellos.answered = next(version for version in reversed(VERSIONS) if version in versions.flights)
             await hellos.learn_refusal(versions.hung_up_on)
@@ -128,7 +147,8 @@ async def _ask_of_tls(
         heard = versions.heard or found.problem is None or found.problem.cause in (Cause.TLS_ALERT, Cause.NOT_PERMITTED)
         if isinstance(session, Unmeasured) and session.cause not in ANSWERS_TLS and not heard:
             raise Unmeasured(session.cause, session.detail)
-        fallback = await _ask_fallback(hellos, versions)
+        if fallback is None:
+            fallback = await _ask_fallback(hellos, versions)
         return FirstHellos(hellos, session, versions, found, hybrid, fallback)
     finally:
         weak.cancel()
@@ -148,9 +168,21 @@ async def _find_hybrid(hellos: Hellos, versions: Versions) -> Accepted:
     return Accepted(problem=versions.why_not("TLSv1.3"))
 
 
-async def _ask_fallback(hellos: Hellos, versions: Versions) -> bool | Unmeasured:
-    """Whether a hello of the second newest version that says it is a fallback is refused. A place is kept for the other
-    kind of certificate, which tells more."""
+def _leave_room(hellos: Hellos, versions: Versions) -> bool:
+    """Whether the allowance has a place for the other kind of certificate beside the last hellos, :func:`_find_hybrid`
+    and then :func:`_ask_fallback`, as far as they will be sent. If so, it is taken out of the allowance: from now on
+    all of them may go at once, and it does not depend on chance who comes off empty-handed."""
+    sent = hellos.sent + (versions.accepted.get("TLSv1.3") is True)
+    fallback = len(versions.seen) > 1 and sent + _FALLBACK_PLACES <= hellos.allowance
+    if sent + fallback >= hellos.allowance:
+        return False
+    hellos.allowance -= 1
+    return True
+
+
+async def _ask_fallback(hellos: Hellos, versions: Versions, places: int = _FALLBACK_PLACES) -> bool | Unmeasured:
+    """Whether a hello of the second newest version that says it is a fallback is refused. Asked when so many ``places``
+    are left: one is kept for the other kind of certificate, which tells more."""
     seen = versions.seen
     if len(seen) < 2:
         unknown = [version for version in VERSIONS if version not in versions.accepted]
@@ -158,7 +190,7 @@ async def _ask_fallback(hellos: Hellos, versions: Versions) -> bool | Unmeasured
             return versions.why_not(unknown[-1] if unknown else "TLSv1.2")
         return Unmeasured(Cause.NOT_APPLICABLE, "the server accepts one version alone")
     try:
-        hellos.require(2)
+        hellos.require(places)
         answer = await hellos.ask(seen[-2], "as a fallback", fallback=True)
     except Unmeasured as problem:
         return problem

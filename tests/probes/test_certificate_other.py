@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -13,9 +14,16 @@ from probes import ciphers, hello
 from probes.certificate import ALL_METRICS, METRICS, OTHER_METRICS, CertificateProbe
 from probes.model import Cause, Endpoint, Measurement
 from probes.network import Network
+from probes.offers import Hellos
 from probes.other_certificate import other_kind, suites_of
+from probes.runner import probe_endpoint
+from probes.tls import TLSProbe
+from probes.tls_hellos import _leave_room
+from probes.versions import Versions
 from tests.probes import certificates as zoo
 from tests.probes.loopback import QUICK, Listening, measure, options, reset, scripted
+from tests.probes.test_hello import Reader
+from tests.probes.tlsmodel import kind_of
 from tests.probes.tlsserver import openssl_server, openssl_servers, pump, relay
 
 NAMES = ("localhost",)
@@ -301,6 +309,50 @@ async def test_what_matters_more_gets_its_connections_first() -> None:
             await first
     assert state.connections == 2
     assert found["certificate.key_types"].value == ("EC",)
+
+
+async def test_where_there_is_a_place_for_everybody_the_last_hellos_go_at_once() -> None:
+    last, come, all_there = {"hybrid", "fallback", "other"}, set[str](), asyncio.Event()
+
+    async def hold(first: bytes) -> None:
+        kind = kind_of(Reader(first))
+        if kind in last:
+            come.add(kind)
+            if come == last:
+                all_there.set()
+            await all_there.wait()
+
+    patient = options(limits=dataclasses.replace(QUICK, deadline=60, read_timeout=40))
+    with openssl_servers("-min_protocol", "TLSv1.2", served=zoo.save(ec())) as ports:
+        async with scripted(relay(ports, hold)) as state:
+            endpoint = Endpoint("api", url=f"https://localhost:{state.port}/")
+            report = await probe_endpoint(endpoint, options=patient, probes=[TLSProbe(), CertificateProbe()])
+    found = {each.metric: each for each in report.measurements}
+    assert found["tls.fallback_scsv"].value is True
+    assert found["tls.post_quantum"].cause is None
+    assert found["certificate.key_types"].value == ("EC",)
+    assert state.connections == 7, "and one is kept for the second conversation"
+    assert state.most_at_once <= 4
+
+
+async def test_who_gets_a_place_is_the_same_at_once_as_one_after_the_other() -> None:
+    endpoint = Endpoint("submission", host="localhost", port=587, tls="implicit")
+    async with Network(endpoint, options()) as network:
+        for sent, tls_13, older in itertools.product(range(7), (True, False), range(3)):
+            seen = dict.fromkeys(("TLSv1.2", "TLSv1.1")[:older], True)
+            versions = Versions({"TLSv1.3": tls_13, **seen})  # type: ignore[dict-item]
+            hellos = Hellos(endpoint, network)
+            assert hellos.allowance == 6, "the first conversation and the second one have their own"
+            left = hellos.allowance - sent
+            hybrid = tls_13 and left > 0
+            fallback = len(versions.seen) > 1 and left - hybrid >= 2
+            other = left - hybrid - fallback > 0
+            hellos.sent = sent
+            assert _leave_room(hellos, versions) is other
+            if other:
+                hellos.sent += hybrid
+                assert (hellos.sent < hellos.allowance) >= fallback, "its place is still there"
+                assert hellos.allowance == 5, "and nobody takes that of the other certificate"
 
 
 async def _measured(endpoint: Endpoint, network: Network) -> dict[str, Measurement]:

@@ -9,7 +9,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from tests import needs
@@ -67,16 +67,22 @@ def openssl_servers(*arguments: str, served: Served | None = None) -> Iterator[l
         yield [stack.enter_context(openssl_server(served or localhost(), *arguments)) for _ in range(4)]
 
 
-def relay(ports: list[int]) -> Handler:
-    """Passes each connection on to a server that has none."""
+def relay(ports: list[int], hold: Callable[[bytes], Awaitable[None]] | None = None) -> Handler:
+    """Passes each connection on to a server that has none; its first record not before ``hold`` is over."""
     free: asyncio.Queue[int] = asyncio.Queue()
     for port in ports:
         free.put_nowait(port)
 
     async def serve(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = b""
+        if hold is not None:
+            first = await reader.readexactly(5)
+            first += await reader.readexactly(int.from_bytes(first[3:5], "big"))
+            await hold(first)
         port = await free.get()
         try:
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+            inner_writer.write(first)
             await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
         finally:
             free.put_nowait(port)
