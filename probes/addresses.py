@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from urllib.parse import urlsplit
@@ -13,8 +14,11 @@ _CARRIER_NAT = ipaddress.IPv4Network("100.64.0.0/10")
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 _ISATAP = (0x00005EFE, 0x02005EFE)
+_REMEMBERED = 1024
+"""How many texts and addresses are remembered with what they are: each connection asks for the same few again."""
 
 
+@functools.lru_cache(_REMEMBERED)
 def literal(text: str) -> IPAddress | None:
     """The address that ``text`` writes out (IPv6 with or without brackets), or None when it is none."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
@@ -24,6 +28,7 @@ def literal(text: str) -> IPAddress | None:
         return None
 
 
+@functools.lru_cache(_REMEMBERED)
 def blocked_reason(address: IPAddress) -> str | None:
     """Why this address is no public host ("a loopback address" …), or None when it is one.
 
@@ -73,6 +78,7 @@ def _embedded(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ..
     return ()
 
 
+@functools.lru_cache(_REMEMBERED)
 def host_name(text: str) -> str:
     """``text`` as an ASCII host or DNS name in lower case without a trailing dot; international names become A-labels.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -55,10 +56,10 @@ def _trust_error(served: Sequence[x509.Certificate], anchors: Anchors, now: date
     extra: list[crypto.X509] = []
     for certificate in others:
         with contextlib.suppress(crypto.Error):  # an extra certificate that OpenSSL cannot read is only no help
-            extra.append(crypto.X509.from_cryptography(certificate))
+            extra.append(_of_openssl(certificate))
     store = store_at(anchors, now)
     try:
-        crypto.X509StoreContext(store, crypto.X509.from_cryptography(leaf), extra).verify_certificate()
+        crypto.X509StoreContext(store, _of_openssl(leaf), extra).verify_certificate()
     except crypto.X509StoreContextError as error:
         number = error.errors[0] if error.errors else 0
         if number in _TRUST_ERRORS:
@@ -69,6 +70,14 @@ def _trust_error(served: Sequence[x509.Certificate], anchors: Anchors, now: date
     except malformed():
         raise Unmeasured(Cause.PROTOCOL_ERROR, "OpenSSL cannot read the certificate") from None
     return "none" if _is_for_servers(leaf) else "other: not meant for servers (extended key usage)"
+
+
+@functools.lru_cache(2 * MAXIMUM_CHAIN)
+def _of_openssl(certificate: x509.Certificate) -> crypto.X509:
+    """The same certificate as OpenSSL's, for several stores in turn."""
+    from OpenSSL import crypto
+
+    return crypto.X509.from_cryptography(certificate)
 
 
 def _is_for_servers(leaf: x509.Certificate) -> bool:

@@ -230,6 +230,7 @@ def weak() -> tuple[int, ...]:
     return tuple(sorted(found, key=_rarity))
 
 
+@functools.cache
 def candidates(tls13: bool, before_tls12: bool = False) -> tuple[int, ...]:
     """Every registered suite that a server can choose who shares no secret with us (no pre-shared key, no password, no
     Kerberos). ``before_tls12``: leave out those that TLS 1.2 has brought."""

@@ -12,7 +12,9 @@ RFC 6101 (SSL 3.0), RFC 6066 §3 (server name), RFC 7685 (padding), RFC 5746 (re
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -95,10 +97,11 @@ _PASSED_OVER = frozenset({"close_notify", "user_canceled", "no_renegotiation", "
 whether a ServerHello follows."""
 
 _SIGNATURES: tuple[int, ...] = (
-    0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B, 0x0401, 0x0501, 0x0601,
-    0x0904, 0x0905, 0x0906, 0x0303, 0x0301, 0x0203, 0x0201, 0x0402, 0x0202,
+    0x0603, 0x0503, 0x0403, 0x0808, 0x0807, 0x0806, 0x0805, 0x0804, 0x080B, 0x080A, 0x0809, 0x0601, 0x0501, 0x0401,
+    0x0906, 0x0905, 0x0904, 0x0303, 0x0301, 0x0203, 0x0201, 0x0402, 0x0202,
 )  # fmt: skip
-"""ECDSA, EdDSA, RSA-PSS, RSA PKCS #1 and ML-DSA, down to SHA-1 and DSA."""
+"""ECDSA, EdDSA, RSA-PSS, RSA PKCS #1 and ML-DSA, down to SHA-1 and DSA; of each kind the strongest hash first, for most
+servers take the first that they can."""
 
 _HELLO_RETRY_REQUEST = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """The ServerHello random that marks a HelloRetryRequest, RFC 8446 §4.1.3."""
@@ -174,8 +177,8 @@ def _vector(data: bytes, width: int) -> bytes:
     return len(data).to_bytes(width, "big") + data
 
 
-def _numbers(numbers: Sequence[int], width: int = 2) -> bytes:
-    return b"".join(number.to_bytes(width, "big") for number in numbers)
+def _numbers(numbers: Sequence[int]) -> bytes:
+    return struct.pack(f">{len(numbers)}H", *numbers)
 
 
 def _extension(kind: int, data: bytes) -> bytes:
@@ -217,7 +220,11 @@ def client_hello(
     body += _vector(_numbers(offered), 2) + _vector(bytes(compressions), 1)
     if maximum != "SSLv3":
         extensions = _server_name(sni(host)) if host else b""
-        extensions += _extensions(maximum, groups, _SIGNATURES if signatures is None else signatures)
+        extensions += _extensions(
+            maximum,
+            None if groups is None else tuple(groups),
+            tuple(_SIGNATURES if signatures is None else signatures),
+        )
         if maximum == "TLSv1.3":
             extensions += _extensions_13(random(32) if key_share else b"", older)
         body += _vector(_padded(extensions, len(body)), 2)
@@ -230,11 +237,12 @@ def _server_name(name: str) -> bytes:
     return _extension(0, _vector(b"\x00" + _vector(name.encode("ascii"), 2), 2)) if name else b""
 
 
-def _extensions(maximum: Version, groups: Sequence[int] | None, signatures: Sequence[int]) -> bytes:
+@functools.lru_cache(64)
+def _extensions(maximum: Version, groups: tuple[int, ...] | None, signatures: tuple[int, ...]) -> bytes:
     extensions = _extension(EXTENDED_MASTER_SECRET, b"")
     extensions += _extension(RENEGOTIATION_INFO, b"\x00")
     if groups is None:
-        groups = [code for code in _OFFERED_GROUPS if maximum == "TLSv1.3" or code not in HYBRID_GROUPS]
+        groups = tuple(code for code in _OFFERED_GROUPS if maximum == "TLSv1.3" or code not in HYBRID_GROUPS)
     if groups:
         extensions += _extension(10, _vector(_numbers(groups), 2))
     extensions += _extension(11, _vector(b"\x00", 1))  # ec_point_formats: uncompressed

@@ -276,7 +276,7 @@ class Surroundings:
         """Why this address and port need not be tried: what has been found out in this run (``port_25_works``,
         ``ipv6_works``) about this machine. None when nothing has, and for private addresses, of which that says
         nothing."""
-        if blocked_reason(address) is not None or self.options.allow_private:
+        if self.options.allow_private or blocked_reason(address) is not None:
             return None
         if isinstance(address, ipaddress.IPv6Address) and self._found("is there IPv6?") is False:
             return Unmeasured(Cause.NO_IPV6_LOCALLY, "this machine has no way to the IPv6 internet")
@@ -391,6 +391,8 @@ class Network:
         """The date and time of this measurement, in UTC: when it began. In a recording, the recording's."""
         self.is_own_server = is_own_server(endpoint, options.own_servers)
         """Whether the user has declared this endpoint to be his own and asked for intrusive probes."""
+        deep = self.is_own_server or options.depth == "full"
+        self._most_steps = options.limits.transcript_steps_deep if deep else options.limits.transcript_steps
         self._deadline = self._started + (
             options.limits.deadline_own_server if self.is_own_server else options.limits.deadline
         )
@@ -445,14 +447,13 @@ class Network:
 
     def _record(self, direction: Literal["in", "out", "note"], text: str, connection: int) -> None:
         """Add a step. ``text`` is printable already."""
-        limits = self.options.limits
-        deep = self.is_own_server or self.options.depth == "full"
-        most = limits.transcript_steps_deep if deep else limits.transcript_steps
-        if len(self.transcript) > most:
+        count = len(self.transcript)
+        if count > self._most_steps:
             return
-        if len(text) > limits.transcript_text:
-            text = text[: limits.transcript_text] + "…"
-        if len(self.transcript) == most:
+        at_most = self.options.limits.transcript_text
+        if len(text) > at_most:
+            text = text[:at_most] + "…"
+        if count == self._most_steps:
             direction, text, connection = "note", "the transcript is full; what follows is left out", 0
         self.transcript.append(Step(round(self.elapsed_ms, 3), direction, text, connection))
 
@@ -652,15 +653,16 @@ class Network:
         return self._random.setdefault((purpose, size), os.urandom(size))
 
     async def _dial(self, host: str, address: IPAddress, port: int, for_request: bool = False) -> Connection:
+        text = str(address)
         attempts = self._attempts.setdefault((host, port), {})
         dial = functools.partial(self._dial_now, host, address, port, for_request)
         try:
-            connection = await (dial() if self._tape is None else self._tape.dial(str(address), port, dial))
+            connection = await (dial() if self._tape is None else self._tape.dial(text, port, dial))
         except Unmeasured as problem:
-            if attempts.get(str(address), problem) is not None:
-                attempts[str(address)] = problem
+            if attempts.get(text, problem) is not None:
+                attempts[text] = problem
             raise
-        attempts[str(address)] = None
+        attempts[text] = None
         return connection
 
     async def _dial_now(

@@ -88,6 +88,7 @@ def metrics() -> tuple[Metric, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
+@functools.lru_cache(4096)
 def unit(metric: str) -> str:
     """The unit of a metric, "" when it has none or no probe declares it. Asks the probes that have been imported first,
     of these the one that it is named after."""
@@ -101,6 +102,7 @@ def unit(metric: str) -> str:
 def add(extra: Probe) -> None:
     """Make one more probe known in this process; it replaces one of the same name."""
     _added[extra.name] = extra
+    unit.cache_clear()
 
 
 class BrokenProbe(ValueError):
@@ -135,6 +137,7 @@ def add_folder(folder: Path) -> tuple[tuple[Probe, ...], tuple[BrokenProbe, ...]
     for name in _of_folder:
         _added.pop(name, None)
     _of_folder.clear()
+    unit.cache_clear()
     found: list[Probe] = []
     broken: list[BrokenProbe] = []
     for path in own_files(folder):

@@ -31,6 +31,8 @@ def printable(data: bytes | bytearray | memoryview | str, at_most: int = PRINTAB
     """
     raw = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else bytes(data[: at_most + 1])
     cut = len(raw) > at_most
+    if not cut and raw.isascii() and (text := raw.decode("ascii")).isprintable():
+        return text  # as nearly everything is
     shown = _UNPRINTABLE.sub(lambda match: b"\\x%02x" % match.group()[0], raw[:at_most]).decode("ascii")
     if len(shown) > at_most:
         shown, cut = shown[:at_most], True

@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import errno
 import ipaddress
+import socket
 import ssl
 import subprocess
 import sys
@@ -54,6 +55,7 @@ from tests.hostile.server import (
     authority,
     serve,
 )
+from tests.leaping import leaping
 from tests.probes.dnsserver import name_server, txt
 
 LIMITS = Limits(
@@ -109,6 +111,30 @@ async def test_a_dialogue_of_lines_and_replies() -> None:
         assert connection.address == "127.0.0.1"
         assert connection.local_address == "127.0.0.1"
         assert connection.connect_ms > 0
+
+
+@leaping
+async def test_each_wait_ends_at_its_own_time_whatever_those_before_it_were_given() -> None:
+    async with dialled(Silence(), options=limited(deadline=1000)) as (connection, _, _):
+        wire, loop = connection._wire, asyncio.get_running_loop()
+        for seconds in (100, 20, 40, 30):
+            began = loop.time()
+            with pytest.raises(TimeoutError):
+                await wire.changed(began + seconds)
+            assert seconds <= loop.time() - began < seconds + 10
+        waiting = asyncio.create_task(wire.changed(loop.time() + 50))
+        await asyncio.sleep(0)
+        waiting.cancel()  # its alarm stays, for the next wait
+        await asyncio.wait({waiting})
+        began = loop.time()
+        for seconds in (70, 10):
+            with pytest.raises(TimeoutError):
+                await wire.changed(began + seconds)
+            assert began + seconds <= loop.time()
+        assert loop.time() - began < 80, "a time that is past ends the wait at once"
+        connection.abort()
+        await connection.close()
+        assert wire._alarm is None, "nothing is left that would keep what is closed in memory"
 
 
 @pytest.mark.parametrize(
@@ -306,6 +332,24 @@ async def test_a_handshake_shows_version_suite_group_and_chain(step: StartTLS, v
 
 def _authority() -> x509.Certificate:
     return x509.load_pem_x509_certificate(authority().cert_pem.bytes())
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="the system has no such option")
+async def test_tickets_are_acknowledged_at_once() -> None:
+    def patient(connection: Connection) -> bool:
+        return not connection._wire.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, option)
+
+    option = socket.TCP_QUICKACK
+    async with dialled(StartTLS(), Expect(b"NOOP"), Silence()) as (connection, _, _):
+        plug = connection._wire.transport.get_extra_info("socket")
+        plug.setsockopt(socket.IPPROTO_TCP, option, 0)
+        assert patient(connection)
+        session = await connection.start_tls("localhost")
+        assert session.version == "TLSv1.3"
+        assert not patient(connection)
+        plug.setsockopt(socket.IPPROTO_TCP, option, 0)
+        await connection.send_line("NOOP")
+        assert not patient(connection), "the first command does not change that"
 
 
 async def test_alpn_is_told() -> None:

@@ -184,6 +184,7 @@ def test_a_folder_of_ones_own_probes(own: Path) -> None:
     assert registry.add_folder(own)[0] == (added,)  # unchanged, so not run again
     assert registry.add_folder(own / "nothing") == ((), ())
     assert "mine" not in registry.names()
+    assert registry.unit("mine.answer") == ""
     (own / "__init__.py").write_text("")  # a package, such as another checkout's
     assert registry.add_folder(own) == ((), ())
 
