@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mailrubric.catalogue.models import Criterion
 from mailrubric.scoring.cells import Table
 
 KNOWN_AT_LEAST = 3
@@ -40,19 +41,29 @@ def _alike(table: Table) -> Iterator[Remark]:
 
 
 def _double(table: Table) -> Iterator[Remark]:
-    """Two criteria that read the same source at the same places, both with weight."""
-    seen: dict[tuple[object, ...], str] = {}
+    """Two criteria that read the same source of the same vendors at the same places, or at some of them, both with
+    weight."""
+    seen: dict[tuple[str, str], list[Criterion]] = {}
     for criterion in table.criteria:
         source = criterion.source
         for kind in ("probe", "fact", "reviews", "survey", "trial", "price"):
             name = getattr(source, kind)
             if not name or not criterion.weight:
                 continue
-            roles = tuple(sorted(source.roles)) if kind == "probe" else ()
-            applies = tuple(sorted(criterion.applies_to))
-            earlier = seen.setdefault((kind, name, roles, applies), criterion.id)
-            if earlier != criterion.id:
-                yield Remark(f"criterion:{criterion.id}", f"reads the same {kind} {name} as {earlier}: counted twice")
+            earlier = seen.setdefault((kind, name), [])
+            for other in earlier:
+                if _meet(other.applies_to, criterion.applies_to) and (
+                    kind != "probe" or _meet(other.source.roles, source.roles)
+                ):
+                    text = f"reads the same {kind} {name} as {other.id}: counted twice"
+                    yield Remark(f"criterion:{criterion.id}", text)
+                    break
+            earlier.append(criterion)
+
+
+def _meet(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two selections have anything in common; an empty one is everything."""
+    return not some or not others or not set(some).isdisjoint(others)
 
 
 def _unreached(table: Table) -> Iterator[Remark]:

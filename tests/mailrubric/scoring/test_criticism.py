@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from mailrubric.scoring.criticism import criticise
 from mailrubric.scoring.evaluate import tabulate
 from tests.mailrubric.scoring.building import NOW, catalogue, criterion, fact, vendor
@@ -33,6 +35,28 @@ def test_what_is_counted_twice() -> None:
     assert _remarks(groups, values) == [("criterion:again", "reads the same fact fast as fast: counted twice")]
     idle = criterion("again", weight=0, **{"from": {"fact": "fast"}})
     assert _remarks({"g": [criterion("fast"), idle]}, values) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "twice"),
+    [
+        ({}, {"applies_to": ["esp"]}, True),
+        ({"applies_to": ["esp", "mailbox"]}, {"applies_to": ["mailbox"]}, True),
+        ({"applies_to": ["esp"]}, {"applies_to": ["mailbox"]}, False),
+        ({"roles": ["submission"]}, {}, True),
+        ({"roles": ["submission", "imap"]}, {"roles": ["imap"]}, True),
+        ({"roles": ["submission"]}, {"roles": ["imap"]}, False),
+    ],
+)
+def test_what_is_counted_twice_for_some_only(one: dict[str, Any], other: dict[str, Any], twice: bool) -> None:
+    made = []
+    for name, each in (("first", one), ("second", other)):
+        roles = {"roles": each.get("roles", [])}
+        applies = {"applies_to": each.get("applies_to", [])}
+        made.append(criterion(name, **{"from": {"probe": "smtp.connect_ms", **roles}, **applies}))
+    found = criticise(tabulate(catalogue({"g": made}, [vendor("v0")]), (), NOW))
+    told = "reads the same probe smtp.connect_ms as first: counted twice"
+    assert (("criterion:second", told) in [(each.subject, each.sentence) for each in found]) == twice
 
 
 def test_a_group_that_no_evidence_reaches() -> None:
