@@ -57,118 +57,97 @@ _identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 _schema = sa.Table("mailrubric_schema", _metadata, sa.Column("version", sa.Integer, nullable=False))
 
-_reports = sa.Table(
+
+def _table(name: str, *items: sa.schema.SchemaItem) -> sa.Table:
+    """A table whose rows keep the order in which they came, in ``number``, which is never given twice."""
+    number = sa.Column("number", _identity, primary_key=True, autoincrement=True)
+    return sa.Table(name, _metadata, number, *items, sqlite_autoincrement=True)
+
+
+def _texts(*names: str) -> Iterator[sa.Column[str]]:
+    """Columns of texts that every row has."""
+    for name in names:
+        yield sa.Column(name, sa.Text, nullable=False)
+
+
+def _value_or_cause(name: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint("(value IS NULL) <> (cause IS NULL)", name=name)
+
+
+def _newest_first(name: str, *columns: str) -> sa.Index:
+    """For the newest row that counts of each combination of these columns: see select.py."""
+    return sa.Index(name, *columns, "conclusive", sa.desc("at"), sa.desc("number"))
+
+
+def _conclusive_column() -> sa.Column[int]:
+    """Whether the row has a value, or a cause that supersedes one: see select.py."""
+    return sa.Column("conclusive", sa.Integer, nullable=False)
+
+
+def _at_column() -> sa.Column[float]:
+    """Seconds since 1970, to sort by."""
+    return sa.Column("at", sa.Double, nullable=False)
+
+
+_reports = _table(
     "reports",
-    _metadata,
-    sa.Column("number", _identity, primary_key=True, autoincrement=True),
     sa.Column("id", sa.Text, nullable=False, unique=True),
-    sa.Column("run", sa.Text, nullable=False),  # id of the report that this one came with; its own id at the top
-    sa.Column("vendor", sa.Text, nullable=False),
-    sa.Column("endpoint", sa.Text, nullable=False),
-    sa.Column("parent", sa.Text, nullable=False),  # the profile's endpoint, when this one was found through it
-    sa.Column("role", sa.Text, nullable=False),
-    sa.Column("started", sa.Text, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),  # seconds since 1970, to sort by
-    sa.Column("stored", sa.Text, nullable=False),
-    sa.Column("vantage", sa.Text, nullable=False),
-    sa.Column("address", sa.Text, nullable=False),
-    sa.Column("versions", sa.Text, nullable=False),
-    sa.Column("endpoint_json", sa.Text, nullable=False),
-    sa.Column("transcript", sa.Text, nullable=False),
+    *_texts("run"),  # id of the report that this one came with; its own id at the top
+    *_texts("vendor", "endpoint"),
+    *_texts("parent"),  # the profile's endpoint, when this one was found through it
+    *_texts("role", "started"),
+    _at_column(),
+    *_texts("stored", "vantage", "address", "versions", "endpoint_json", "transcript"),
     sa.Column("duration_ms", sa.Double, nullable=False),
     sa.Column("schema_version", sa.Integer, nullable=False),
     sa.Index("reports_by_vendor", "vendor", "endpoint", "at"),
     sa.Index("reports_by_run", "run"),
-    sqlite_autoincrement=True,
 )
 
-_measurements = sa.Table(
+_measurements = _table(
     "measurements",
-    _metadata,
-    sa.Column("number", _identity, primary_key=True, autoincrement=True),
     sa.Column("report", sa.Text, sa.ForeignKey("reports.id"), nullable=False),
-    sa.Column("vendor", sa.Text, nullable=False),
-    sa.Column("metric", sa.Text, nullable=False),
-    sa.Column("probe", sa.Text, nullable=False),
-    sa.Column("endpoint", sa.Text, nullable=False),
-    sa.Column("vantage", sa.Text, nullable=False),
+    *_texts("vendor", "metric", "probe", "endpoint", "vantage"),
     sa.Column("value", sa.Text),  # JSON
     sa.Column("cause", sa.Text),
-    sa.Column("conclusive", sa.Integer, nullable=False),  # a value or a cause that supersedes one: see select.py
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("unit", sa.Text, nullable=False),
-    sa.Column("observed", sa.Text, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.CheckConstraint("(value IS NULL) <> (cause IS NULL)", name="value_or_cause"),
-    sa.Index(
-        "measurements_newest", "vendor", "metric", "endpoint", "vantage", "conclusive", sa.desc("at"), sa.desc("number")
-    ),
+    _conclusive_column(),
+    *_texts("detail", "unit", "observed"),
+    _at_column(),
+    _value_or_cause("value_or_cause"),
+    _newest_first("measurements_newest", "vendor", "metric", "endpoint", "vantage"),
     sa.Index("measurements_by_report", "report"),
-    sqlite_autoincrement=True,
 )
 
-_observations = sa.Table(
+_observations = _table(
     "observations",
-    _metadata,
-    sa.Column("number", _identity, primary_key=True, autoincrement=True),
-    sa.Column("vendor", sa.Text, nullable=False),
-    sa.Column("metric", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("endpoint", sa.Text, nullable=False),
-    sa.Column("vantage", sa.Text, nullable=False),
+    *_texts("vendor", "metric", "kind", "endpoint", "vantage"),
     sa.Column("value", sa.Text),
     sa.Column("cause", sa.Text),
-    sa.Column("conclusive", sa.Integer, nullable=False),
-    sa.Column("observed", sa.Text, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Column("stored", sa.Text, nullable=False),
-    sa.Column("record", sa.Text, nullable=False),  # JSON of all other fields
-    sa.CheckConstraint("(value IS NULL) <> (cause IS NULL)", name="value_or_cause_of_observation"),
-    sa.Index(
-        "observations_newest",
-        "vendor",
-        "metric",
-        "kind",
-        "endpoint",
-        "vantage",
-        "conclusive",
-        sa.desc("at"),
-        sa.desc("number"),
-    ),
-    sqlite_autoincrement=True,
+    _conclusive_column(),
+    *_texts("observed"),
+    _at_column(),
+    *_texts("stored"),
+    *_texts("record"),  # JSON of all other fields
+    _value_or_cause("value_or_cause_of_observation"),
+    _newest_first("observations_newest", "vendor", "metric", "kind", "endpoint", "vantage"),
 )
 
-_runs = sa.Table(
+_runs = _table(
     "runs",
-    _metadata,
-    sa.Column("number", _identity, primary_key=True, autoincrement=True),
-    sa.Column("started", sa.Text, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Column("stored", sa.Text, nullable=False),
-    sa.Column("vantage", sa.Text, nullable=False),
+    *_texts("started"),
+    _at_column(),
+    *_texts("stored", "vantage"),
     sa.Column("endpoints", sa.Integer, nullable=False),
-    sa.Column("preconditions", sa.Text, nullable=False),  # JSON
-    sqlite_autoincrement=True,
+    *_texts("preconditions"),  # JSON
 )
 
-_reviews = sa.Table(
+_reviews = _table(
     "reviews",
-    _metadata,
-    sa.Column("number", _identity, primary_key=True, autoincrement=True),
-    sa.Column("vendor", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("id", sa.Text, nullable=False),
-    sa.Column("written", sa.Text, nullable=False),
+    *_texts("vendor", "source", "id", "written"),
     sa.Column("rating", sa.Double),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("author", sa.Text, nullable=False),
-    sa.Column("url", sa.Text, nullable=False),
-    sa.Column("language", sa.Text, nullable=False),
-    sa.Column("stored", sa.Text, nullable=False),
+    *_texts("title", "text", "author", "url", "language", "stored"),
     sa.CheckConstraint("rating IS NULL OR (rating >= 1 AND rating <= 5)", name="rating_in_stars"),
     sa.Index("reviews_newest", "vendor", "source", "id", "number"),
-    sqlite_autoincrement=True,
 )
 
 _classified = sa.Table(
