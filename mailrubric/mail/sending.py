@@ -14,7 +14,7 @@ import datetime
 import math
 import os
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mailrubric.evidence.observation import Observation, ObservedValue
@@ -516,18 +516,26 @@ def observations(outcome: Outcome, report: str = "") -> list[Observation]:
     ]
 
 
-def _why_not(outcome: Outcome) -> Unmeasured:
-    """The problem that most messages met."""
-    problems = [each.sending.problem for each in outcome.messages if each.sending.problem is not None]
+def _why_not(sendings: Iterable[Sending]) -> Unmeasured:
+    """The problem that most of them met."""
+    problems = [each.problem for each in sendings if each.problem is not None]
     if not problems:
         return Unmeasured(Cause.PROTOCOL_ERROR, "no message was accepted")
     common, _ = collections.Counter(problem.cause for problem in problems).most_common(1)[0]
     return next(problem for problem in problems if problem.cause is common)
 
 
+def _begun(outcome: Outcome) -> list[Sending]:
+    """The sessions with the vendor's server, failed ones too."""
+    return [each.sending for each in outcome.messages if each.sending.steps or each.sending.failed_at is not None]
+
+
 def _session_times(outcome: Outcome) -> dict[str, _Found]:
-    sendings = [message.sending for message in outcome.messages]
-    why = _why_not(outcome)
+    """Nothing where every message was held back, since no mailbox could be read: that says nothing of the vendor."""
+    sendings = _begun(outcome)
+    if not sendings:
+        return {}
+    why = _why_not(sendings)
     found = {}
     whole = [each.accepted_ms for each in sendings if each.accepted_ms is not None]
     found[send_metrics.ACCEPTED_MS] = _median(whole, why)
@@ -613,5 +621,5 @@ def _nothing_counted(outcome: Outcome, left_out: Sequence[str]) -> _Found:
             return _Found(None, watched.problem.cause, "; ".join(left_out))
     if left_out:
         return _Found(None, Cause.DEADLINE_EXCEEDED, "; ".join(left_out))
-    why = _why_not(outcome)
+    why = _why_not(message.sending for message in outcome.messages if message.seed)
     return _Found(None, why.cause, why.detail)

@@ -128,6 +128,21 @@ def test_what_was_not_accepted_is_no_lost_message() -> None:
     assert nothing["trial.send_connect_ms"].value == 20.0
 
 
+def test_a_message_that_was_held_back_says_nothing_of_the_vendors_server() -> None:
+    unread = Unmeasured(Cause.CONNECTION_REFUSED, "not sent, since its mailbox cannot be read: nobody listens there")
+    held = [Message(each, "b@seed.example", "b", Sending(each, "b@seed.example", problem=unread)) for each in (1, 2)]
+    broken = Watch(problem=Unmeasured(Cause.CONNECTION_REFUSED, "nobody listens there"))
+    said = found(outcome(plan("b", each=2), held, b=broken))
+    assert said["trial.inbox_rate"].cause == "connection_refused"
+    assert not [metric for metric in said if metric.startswith("trial.send_")]
+    refused = sending(3, accepted=False, problem=Unmeasured(Cause.NOT_PERMITTED, "the server refuses the login: 535"))
+    both = [*held, Message(3, "c@seed.example", "", refused)]
+    said = found(outcome(plan("b", each=2, to=("c@seed.example",)), both, b=broken))
+    assert (
+        said["trial.send_accepted_ms"].cause == "not_permitted"
+    )  # of the one that was tried, though it is one of three
+
+
 def test_a_message_that_may_have_been_taken_counts_for_nothing() -> None:
     lost = sending(1, accepted=False, problem=Unmeasured(Cause.CONNECTION_RESET, "after the dot"))
     lost.sent_at = SENT
