@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from mailrubric.dashboard import charts
-from mailrubric.dashboard.state import find, view
+from mailrubric.dashboard.state import find, told_unknown, view
 from mailrubric.dashboard.text import plain
 from mailrubric.display import interval, points, value_words
 from mailrubric.scoring.evaluation import Cell, VendorScore
@@ -25,6 +25,7 @@ def page() -> None:
             "the profile of another."
         )
         return
+    told_unknown(current, "compare")
     chosen = st.multiselect(
         "Vendors to compare",
         options,

@@ -11,7 +11,7 @@ import streamlit as st
 from mailrubric.causes import explain
 from mailrubric.dashboard import review_charts
 from mailrubric.dashboard.review_import import form
-from mailrubric.dashboard.state import View, view
+from mailrubric.dashboard.state import View, told_unknown, view
 from mailrubric.dashboard.text import link, plain
 from mailrubric.evidence.store import Store
 from mailrubric.reviews.metrics import ASPECTS, FEWEST_MENTIONS
@@ -39,6 +39,7 @@ def page() -> None:
         )
         form(current)
         return
+    told_unknown(current, "reviewed")
     chosen = st.selectbox("Vendor", reviewed, format_func=current.name, key="reviewed", bind="query-params")
     summary = found[chosen if chosen in reviewed else reviewed[0]]
     _lead(current, summary)

@@ -387,6 +387,15 @@ def _swing_help(catalogue: Catalogue, group: Group) -> str:
     return "\n".join([plain(group.description), "", "What it is worth to go from the worst to the best:", "", *said])
 
 
+def told_unknown(current: View, key: str) -> None:
+    """Say so when the link asks for a vendor that is not here; to be called before the widget of this key, which then
+    takes the link over and shows another vendor instead."""
+    here = {current.name(name) for name in current.everyone}
+    wrong = [name for name in st.query_params.get_all(key)[:8] if name not in here]
+    if wrong:
+        st.warning(f"The link asks for {plain(', '.join(wrong), 200)}, and no vendor here has this name.")
+
+
 def find(evaluation: Evaluation, vendor_ids: Sequence[str]) -> list[VendorScore]:
     """The scores of these vendors, in this order, unknown ids left out."""
     by_id = {vendor.id: vendor for vendor in evaluation.vendors}

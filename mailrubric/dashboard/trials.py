@@ -16,7 +16,7 @@ import streamlit as st
 
 from mailrubric.causes import explain
 from mailrubric.dashboard import charts
-from mailrubric.dashboard.state import View, view
+from mailrubric.dashboard.state import View, told_unknown, view
 from mailrubric.dashboard.text import label, plain
 from mailrubric.display import how_many, one_line, tenths, value_words
 from mailrubric.evidence.observation import Observation
@@ -75,6 +75,7 @@ def page() -> None:
     if not options:
         st.info("There is no vendor yet. Add one to vendors/.")
         return
+    told_unknown(current, "trial_vendor")
     # To begin with, one of which there is something to see.
     tried = {each.vendor for each in folder.observations(found, now)}
     begin = next((index for index, name in enumerate(options) if name in tried), 0)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from mailrubric.causes import explain
 from mailrubric.dashboard import charts, contradictions
-from mailrubric.dashboard.state import CATEGORY_NAMES, View, find, view
+from mailrubric.dashboard.state import CATEGORY_NAMES, View, find, told_unknown, view
 from mailrubric.dashboard.text import link, plain
 from mailrubric.display import age_words, interval, points, value_words
 from mailrubric.evidence.changes import changes, in_words, observations_of, other_versions, pairs
@@ -28,6 +28,7 @@ def page() -> None:
     if not options:
         st.info("There is no vendor yet. `mailrubric new vendor ID` writes a profile to start from.")
         return
+    told_unknown(current, "vendor")
     chosen = st.selectbox(
         "Vendor",
         options,

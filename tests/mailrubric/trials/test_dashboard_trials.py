@@ -155,10 +155,11 @@ def test_the_overview_shows_each_vendor_with_its_interval_and_why_not(place):
     app = opened("Overview")
     (table,) = app.dataframe
     rows = {row["Vendor"]: row for row in table.value.to_dict("records")}
-    assert rows["Acme"]["Value"] == "87.5"
+    assert rows["Acme"]["Usability (SUS)"] == 87.5
     assert rows["Acme"]["Answers"] == 2
     assert rows["Acme"]["Interval"] == "0.0 to 100.0"
-    assert pd.isna(rows["Bolt"]["Value"])
+    assert pd.isna(rows["Bolt"]["Usability (SUS)"])
+    assert "the best is Acme with 87.5, of 1 vendor" in said(app)
     assert "No complete answer yet" in rows["Bolt"]["Why unknown"]
     assert "87.5 of 100 from 2 answers" in said(app)
 
@@ -168,4 +169,4 @@ def test_a_faulty_file_is_named_and_nothing_is_scored(place):
     (place / "trials" / "support.csv").write_text("vendor,opened\nacme,then\n")
     app = opened("Overview")
     assert "support.csv:2:6: opened: expected a time" in app.error[0].value.replace("\\", "")
-    assert not app.title
+    assert not app.dataframe
