@@ -290,7 +290,9 @@ class Connection:
         record: Recorder,
         released: Callable[[], None],
         host: str = "",
+        opened: float | None = None,
     ) -> None:
+        """``opened``: when the TCP handshake was over, by the loop's clock; None for now."""
         self.number = number
         self.host = host
         self.address = address
@@ -303,7 +305,7 @@ class Connection:
         """From the first line that we sent to the next line or reply that was read."""
         self._first_line_sent: float | None = None
         self._wire = wire
-        self._at = now()
+        self._at = now() if opened is None else opened
         self._deadline = deadline
         self._limits = limits
         self._greeting_timeout = greeting_timeout
@@ -624,7 +626,8 @@ class Connection:
     def _consumed(self, count: int) -> None:
         arrivals = self._wire.arrivals if self._ssl is None else self._decrypted_at
         at = arrivals.consume(count)
-        self._at = self._at if at is None else at
+        if at is not None:
+            self._at = max(self._at, at)  # what was there before we spoke has kept nobody waiting
         self._wire.consumed()
 
     def _feed(self) -> None:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import httpcore
+from h2.exceptions import H2Error
 
 from probes import VERSION
 from probes.addresses import split_url
@@ -254,8 +255,9 @@ async def _exchange(network: Network, url: str, opened: _Open, request: httpcore
         if "too long" in str(error):  # h11 on headers that do not end
             raise Unmeasured(Cause.REPLY_TOO_LONG, printable(str(error), 200)) from None
         raise Unmeasured(Cause.PROTOCOL_ERROR, f"not HTTP: {printable(str(error), 200)}") from None
-    except httpcore.LocalProtocolError as error:
-        raise Unmeasured(Cause.PROTOCOL_ERROR, printable(str(error), 200)) from None
+    except (httpcore.LocalProtocolError, H2Error) as error:  # httpcore translates most of h2's, not all
+        inner = error.args[0] if error.args and isinstance(error.args[0], H2Error) else error
+        raise Unmeasured(Cause.PROTOCOL_ERROR, printable(f"{type(inner).__name__}: {inner}", 200)) from None
     return HTTPResponse(
         url=url,
         status=response.status,

@@ -703,14 +703,17 @@ class Network:
             self._dialled += 1
             number = self._dialled
             until = min(self._deadline, self._loop.time() + limits.connect_timeout)
-            began = time.perf_counter()
+            began, began_at = time.perf_counter(), now()
             try:
                 wire = await (open_wire or connect)(text, port, until)
             except OSError as error:
                 raise self._connect_failure(address, port, error) from None
             connect_ms = 1000 * (time.perf_counter() - began)
             told = handshake_ms(wire)
-            connect_ms = connect_ms if told is None else min(connect_ms, told)
+            opened = None
+            if told is not None:
+                connect_ms = min(connect_ms, told)
+                opened = round(began_at + connect_ms / 1000, 6)
             place.accepted = True
         except BaseException:
             place.turns.release()
@@ -728,6 +731,7 @@ class Network:
             record=self._record,
             released=place.turns.release,
             host=host,
+            opened=opened,
         )
         self._connections.append(connection)
         shown = f"[{text}]" if isinstance(address, ipaddress.IPv6Address) else text

@@ -736,6 +736,21 @@ async def test_connecting_takes_no_longer_because_we_are_busy(monkeypatch: pytes
         assert 0 < connection.connect_ms < 1000 * busy
 
 
+async def test_what_was_there_before_we_spoke_has_kept_nobody_waiting() -> None:
+    async with (
+        serve((Send(b"220 one\r\n220 two\r\n"), Silence())) as server,
+        Network(submission(server.port), OPTIONS) as network,
+        await network.dial("127.0.0.1", server.port) as connection,
+    ):
+        opened = connection.clock()
+        await connection.read_line()
+        assert connection.ms_since(opened) >= 0
+        await connection.send_line("NOOP")
+        sent = connection.clock()
+        assert await connection.read_line() == b"220 two"
+        assert connection.ms_since(sent) == 0
+
+
 @pytest.mark.parametrize("again", [0, 1])
 async def test_a_lost_syn_is_part_of_the_time_to_connect(again: int) -> None:
     """What the system tells is the last round trip: no answer for a handshake that had to begin anew."""
@@ -1219,8 +1234,20 @@ async def test_garbage_instead_of_http2_is_a_cause() -> None:
             await network.http(f"https://localhost:{server.port}/")
 
 
+async def test_a_frame_of_a_stream_that_nobody_opened_is_no_fault_of_ours() -> None:
+    """It comes in the middle of a body, where httpcore lets the error of h2 through as it is."""
+    data = b"\x00\x00\x02\x00\x00\x00\x00\x00\x41no"  # RFC 9113 §6.1: DATA of stream 65
+    async with (
+        _http2_server(data) as port,
+        Network(Endpoint("web", url="https://localhost/"), OPTIONS) as network,
+    ):
+        with unmeasured(Cause.PROTOCOL_ERROR, "NoSuchStreamError"):
+            await network.http(f"https://localhost:{port}/")
+
+
 @contextlib.asynccontextmanager
-async def _http2_server() -> AsyncIterator[int]:
+async def _http2_server(instead: bytes = b"") -> AsyncIterator[int]:
+    """``instead``: what comes in place of the body."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority().issue_cert("localhost").configure_cert(context)
     context.set_alpn_protocols(["h2"])
@@ -1235,7 +1262,12 @@ async def _http2_server() -> AsyncIterator[int]:
                     headers = dict(event.headers)
                     http.send_headers(event.stream_id, [(":status", "200"), ("x-served-by", "h2")])
                     host = headers[":authority"].partition(":")[0]
-                    http.send_data(event.stream_id, f"{headers[':path']} of {host}".encode(), end_stream=True)
+                    if not instead:
+                        http.send_data(event.stream_id, f"{headers[':path']} of {host}".encode(), end_stream=True)
+                    else:
+                        writer.write(http.data_to_send())
+                        await asyncio.sleep(0.05)
+                        writer.write(instead)
             writer.write(http.data_to_send())
         writer.close()
 

@@ -151,6 +151,7 @@ async def test_tls_1_3_alone() -> None:
 @pytest.mark.parametrize(
     ("arguments", "maximum", "hashed"),
     [
+        (("-tls1_2",), "TLSv1.2", "sha512"),  # without -serverpref it takes the first that it was offered
         (("-tls1_2", "-sigalgs", "RSA+SHA1"), "TLSv1.2", "sha1"),
         (("-tls1_2", "-sigalgs", "RSA-PSS+SHA512:RSA+SHA512"), "TLSv1.2", "sha512"),
         (("-tls1_1",), "TLSv1.1", "md5+sha1"),
