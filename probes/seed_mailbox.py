@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from probes.authentication import Mechanism, Redactor, choose, decoded, encoded
 from probes.conversation import Capabilities
 from probes.imap import IMAPDialogue
-from probes.letter import number_in
+from probes.letter import MARK_HEADER, number_in
 from probes.model import Cause, Endpoint, Step, Unmeasured
 from probes.replies import Budget, printable, quoted, sasl_mechanisms
 from probes.send import Login
@@ -484,7 +484,8 @@ class Reader(IMAPDialogue):
             return None
         self._require(status, text, "EXAMINE")
         day = f"{since.day}-{_MONTHS[since.month - 1]}-{since.year}"
-        lines = await self._ok(f'UID SEARCH SINCE {day} OR SUBJECT "{run}" HEADER "X-Mailrubric-Test" "{run}"')
+        marked = f'OR SUBJECT "{run}" OR HEADER "{MARK_HEADER}" "{run}" HEADER "Message-ID" "{run}"'
+        lines = await self._ok(f"UID SEARCH SINCE {day} {marked}")
         numbers = [number for number in _found_numbers(lines) if (folder.name, number) not in self._known]
         found = []
         for start in range(0, min(len(numbers), _MOST_FETCHED), _FETCHED_AT_ONCE):

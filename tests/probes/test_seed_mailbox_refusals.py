@@ -39,6 +39,7 @@ class Server:
 
     refused: dict[str, str]
     mails: dict[str, int] = dataclasses.field(default_factory=dict)
+    searches: list[str] = dataclasses.field(default_factory=list)
 
     async def connected(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(Gone, OSError, asyncio.IncompleteReadError, ssl.SSLError):
@@ -57,6 +58,7 @@ class Server:
                     folder = command.partition(" ")[2].strip('"')
                     status = self.refused.get(folder, status)
                 elif command.startswith("UID SEARCH"):
+                    self.searches.append(command)
                     said = f"* SEARCH {1 if folder in self.mails else ''}".strip().encode() + b"\r\n"
                 elif re.match(r"UID FETCH 1 ", command):
                     data = headers(self.mails[folder])
@@ -89,6 +91,16 @@ async def test_a_folder_that_cannot_be_opened_costs_only_itself(answer: str, tmp
     found, arrivals = await watched(Server({"Shared": answer, "Junk": answer}, {"INBOX": 1}), {1}, tmp_path)
     assert arrivals == {1: "INBOX"}
     assert (found.problem, found.complete) == (None, True)
+
+
+async def test_every_mark_that_a_platform_may_have_left_is_searched_for(tmp_path: Path) -> None:
+    server = Server({}, {"INBOX": 1})
+    _, arrivals = await watched(server, {1}, tmp_path)
+    assert arrivals == {1: "INBOX"}
+    for search in server.searches:
+        for key in ("SUBJECT", 'HEADER "X-Mailrubric-Test"', 'HEADER "Message-ID"'):
+            assert f'{key} "{RUN}"' in search
+        assert search.count(" OR ") == 2  # each joins two keys (RFC 9051 §6.4.4)
 
 
 @pytest.mark.parametrize(
