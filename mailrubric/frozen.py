@@ -171,12 +171,16 @@ def _distinct(what: str, names: Iterable[str]) -> None:
 
 def unlike(given: Inputs, evaluation: Evaluation) -> str:
     """How a frozen scorecard's own result differs from what its inputs come to, as the path of the first field that
-    does; "" when it does not, or there is none. Numbers may differ by a millionth: other machines round otherwise."""
+    does; "" when it does not, or there is none. Numbers may differ by a millionth: other machines round otherwise. The
+    hash and the version of the rules count only where the version is ours."""
     from mailrubric.export.document import scorecard
 
     if given.result is None:
         return ""
-    return _first_difference(given.result, json.loads(json.dumps(scorecard(evaluation))), "scorecard")
+    kept, made = dict(given.result), json.loads(json.dumps(scorecard(evaluation)))
+    if given.engine != ENGINE_VERSION and isinstance(kept.get("rules"), dict):
+        kept["rules"] = {**kept["rules"], "engine": made["rules"]["engine"], "hash": made["rules"]["hash"]}
+    return _first_difference(kept, made, "scorecard")
 
 
 def _first_difference(kept: Any, made: Any, path: str) -> str:

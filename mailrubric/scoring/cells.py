@@ -213,12 +213,19 @@ def _choose(catalogue: Catalogue, vendors: Sequence[str] | None) -> tuple[Vendor
 
 
 def _rules(catalogue: Catalogue) -> str:
+    """Canonical JSON of everything that says how values are judged. What is left at its default is left out, so that a
+    key which criteria files gain later changes nobody's hash."""
     return json.dumps(
         {
             "groups": [group.id for group in catalogue.groups],
             "group_of": catalogue.group_of,
-            "criteria": [criterion.model_dump(mode="json", by_alias=True) for criterion in catalogue.criteria],
-            "facts": {name: fact.model_dump(mode="json") for name, fact in catalogue.facts.items()},
+            "criteria": [
+                criterion.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+                for criterion in catalogue.criteria
+            ],
+            "facts": {
+                name: fact.model_dump(mode="json", exclude_defaults=True) for name, fact in catalogue.facts.items()
+            },
             "metrics": {name: [metric.type, metric.unit] for name, metric in catalogue.metrics.items()},
         },
         sort_keys=True,

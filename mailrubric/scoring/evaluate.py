@@ -29,7 +29,7 @@ from mailrubric.scoring.value_functions import FloatArray
 
 __all__ = ["ENGINE_VERSION", "ScoringError", "Table", "WeightError", "evaluate", "tabulate", "weigh"]
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 """Raised whenever the same observations and rules would give another result. Part of the rules hash."""
 
 MINIMUM_COVERAGE = 60.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mailrubric.catalogue.models import Weights
 from mailrubric.export.document import scorecard
-from mailrubric.frozen import FACTORS, FrozenError, Inputs, difference, freeze, inputs, thaw
+from mailrubric.frozen import FACTORS, FrozenError, Inputs, difference, freeze, inputs, thaw, unlike
 from tests.mailrubric.scoring.building import (
     NOW,
     catalogue,
@@ -111,6 +111,17 @@ def test_any_bytes_are_refused_or_read(data: bytes) -> None:
 def test_deep_nesting_is_refused() -> None:
     with pytest.raises(FrozenError):
         thaw(b"[" * 200_000)
+
+
+def test_a_result_of_other_rules_is_told_from_the_same() -> None:
+    document = json.loads(freeze(_inputs(TWO)))
+    document["engine"] = document["scorecard"]["rules"]["engine"] = "0"
+    document["scorecard"]["rules"]["hash"] = "0" * 64
+    older = thaw(json.dumps(document).encode())
+    assert unlike(older, older.evaluate()) == ""
+    document["scorecard"]["vendors"][1]["coverage"] += 1
+    older = thaw(json.dumps(document).encode())
+    assert unlike(older, older.evaluate()) == "scorecard.vendors[1].coverage"
 
 
 def test_nothing_changed() -> None:

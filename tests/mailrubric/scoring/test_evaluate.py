@@ -311,6 +311,11 @@ def test_the_hash_follows_the_rules_and_nothing_else() -> None:
         ),
     }
     assert len({plain, *others.values()}) == 6
+    # A key that says what holds without it changes nothing: files that were frozen before there was such a key agree.
+    source = made.criteria[3].source
+    for update, same in (({"tolerance": source.tolerance}, True), ({"tolerance": 0.5}, False)):
+        spelt = made.criteria[3].model_copy(update={"source": source.model_validate({**source.model_dump(), **update})})
+        assert (of(dataclasses.replace(made, criteria=(*made.criteria[:3], spelt))) == plain) == same
     assert evaluate(made, observations, as_of=NOW).engine_version == ENGINE_VERSION
 
 
