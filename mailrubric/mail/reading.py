@@ -1,4 +1,5 @@
-"""Messages from files: one ``.eml``, an mbox, a Maildir, or a folder of these, found one after another.
+"""Messages from files: one ``.eml`` (or ``.emlx`` of Apple Mail), an mbox, a Maildir, or a folder of these, found one
+after another.
 
 Finding and loading are apart: a ``Place`` says where a message stands, so that a mailbox of any size passes through
 in little memory, and several processes can load and analyse at once. Only regular files are opened; links are not
@@ -30,6 +31,7 @@ FOLDER_DEPTH = 20
 
 Kind = Literal["file", "mbox", "maildir", "memory"]
 
+_APPLE = ".emlx"
 _CHUNK = 1024 * 1024
 _LOOK = 1200
 _DATE = re.compile(
@@ -118,7 +120,7 @@ def _folder(path: str, name: str, depth: int) -> Iterator[Place | Skipped]:
                 yield from _folder(inner, shown, depth + 1)
             else:
                 yield Skipped(_shown(shown), f"a folder deeper than {FOLDER_DEPTH}")
-        elif not is_folder and entry.lower().endswith((".eml", ".mbox", ".mbx")):
+        elif not is_folder and entry.lower().endswith((".eml", _APPLE, ".mbox", ".mbx")):
             yield from _file(inner, shown)
 
 
@@ -140,6 +142,9 @@ def _maildir(path: str, name: str) -> Iterator[Place]:
 
 
 def _file(path: str, name: str) -> Iterator[Place | Skipped]:
+    if name.lower().endswith(f".partial{_APPLE}"):  # as it stands there, no signature would fit
+        yield Skipped(_shown(name), "a message of which Apple Mail keeps parts elsewhere")
+        return
     try:
         with _open(path) as file:
             begins = file.read(5)
@@ -227,6 +232,11 @@ def load(batch: Sequence[Place]) -> Iterator[tuple[Place, Raw | Skipped]]:
 def _read(file: BinaryIO, place: Place) -> Raw:
     size = place.size if place.size >= 0 else os.fstat(file.fileno()).st_size
     file.seek(place.start)
+    if place.kind == "file" and place.path.lower().endswith(_APPLE):
+        # A line with the message's size, the message, and a property list about it.
+        stated = re.match(rb"(\d{1,12})[ \t]*\r?\n", file.read(20))
+        size = min(int(stated[1]), size - stated.end()) if stated else size
+        file.seek(stated.end() if stated else 0)
     cut = size > MESSAGE_BYTES
     wanted = fields.HEADER_BYTES + 4 if cut else size
     pieces = []

@@ -154,3 +154,16 @@ def test_names_of_files_are_shown_harmlessly(tmp_path: Path) -> None:
     assert "\x1b" not in place.name
     assert "\n" not in place.name
     assert raws(tmp_path)[0].data == ONE
+
+
+def test_messages_as_apple_mail_keeps_them(tmp_path: Path) -> None:
+    message = b"From: a@b.example\nSubject: x\n\nIt works.\n"
+    about = b'<?xml version="1.0" encoding="UTF-8"?>\n<plist version="1.0"><dict></dict></plist>\n'
+    tmp_path.joinpath("1.emlx").write_bytes(b"%d  \n" % len(message) + message + about)
+    tmp_path.joinpath("2.emlx").write_bytes(b"99999\n" + message)  # it says more than there is
+    tmp_path.joinpath("3.emlx").write_bytes(message)
+    tmp_path.joinpath("4.partial.emlx").write_bytes(b"%d\n" % len(message) + message + about)
+    found = list(reading.places(tmp_path))
+    loaded = [raw for _, raw in reading.load([each for each in found if isinstance(each, reading.Place)])]
+    assert loaded == [reading.Raw(message, len(message))] * 3
+    assert found[3] == reading.Skipped("4.partial.emlx", "a message of which Apple Mail keeps parts elsewhere")
