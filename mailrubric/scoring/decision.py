@@ -275,20 +275,25 @@ def _robust_sentence(standings: Sequence[Standing], beats: FloatArray, close: bo
     if len(standings) == 1:
         return f"{first.name} is the only vendor with a rank."
     second = standings[1]
-    probability = f"{100 * float(beats[0, 1]):.0f} %"
     if float(beats[0, 1]) < 0.5:
         return (
-            f"Not settled: {second.name} beats {first.name} in {100 * float(beats[1, 0]):.0f} % of the draws, although "
+            f"Not settled: {second.name} beats {first.name} in {_share(float(beats[1, 0]))} of the draws, although "
             f"it ranks after it: the lead rests on what is old or has been filled in."
         )
-    if close:
-        return (
-            f"A close call: {first.name} beats {second.name} in {probability} of the draws, "
-            f"and wins over all in {100 * first.win:.0f} %."
-        )
-    return (
-        f"{first.name} beats {second.name} in {probability} of the draws, and wins over all in {100 * first.win:.0f} %."
+    told = (
+        f"{first.name} beats {second.name} in {_share(float(beats[0, 1]))} of the draws, "
+        f"and wins over all in {_share(first.win)}."
     )
+    return f"A close call: {told}" if close else told
+
+
+def _share(share: float) -> str:
+    """In whole per cent; 100 % and 0 % are said only of all and of none."""
+    if 0.995 <= share < 1:
+        return "more than 99 %"
+    if 0 < share < 0.005:
+        return "less than 1 %"
+    return f"{100 * share:.0f} %"
 
 
 def sensitive(

@@ -56,6 +56,14 @@ def test_a_lead_that_depends_on_the_weights_is_a_close_call() -> None:
     assert sum(found.standings[0].central.values()) == pytest.approx(100)
 
 
+def test_a_hundred_per_cent_is_said_of_all_draws_only() -> None:
+    # Ant leads by weights alone: Bee wins where "cost" gets next to everything.
+    facts = {"ant": {"fast": 100.0, "cheap": 79.7, "fair": 79.7}, "bee": {"fast": 0.0, "cheap": 80.0, "fair": 80.0}}
+    found = robust(_evaluation(facts), kind="any", draws=20_000)
+    assert 0.995 < found.beats[0][1] < 1
+    assert found.sentence == "Ant beats Bee in more than 99 % of the draws, and wins over all in more than 99 %."
+
+
 def test_the_same_seed_gives_the_same_ranking_to_the_last_bit() -> None:
     evaluation = _evaluation(BALANCED)
     assert dataclasses.asdict(robust(evaluation, draws=300)) == dataclasses.asdict(robust(evaluation, draws=300))
