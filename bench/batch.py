@@ -97,13 +97,16 @@ def batch(repeats: int, only: Sequence[str]) -> Table:
 
 @dataclasses.dataclass(slots=True)
 class _Ours:
-    """Our figures for the whole batch: ``script`` without a store, ``command`` with one. ``reports`` by host, of the
-    script. ``served``: CPU seconds of the server in one run of the script."""
+    """Our figures for the whole batch: ``script`` without a store, ``command`` with one, ``bare``: a bare asyncio
+    protocol that makes as many connections and judges nothing (``bench.bare_hellos``). ``reports`` by host, of the
+    script. ``served``: CPU seconds of the server in one run of the script. ``connections``: of one endpoint."""
 
     script: Figure
     command: Figure
+    bare: Figure
     reports: dict[str, bytes]
     served: float
+    connections: int
 
 
 def _measured_ours(world: World, way: Way, repeats: int, server: int, depth: str, probes: Sequence[str]) -> _Ours:
@@ -133,7 +136,18 @@ def _measured_ours(world: World, way: Way, repeats: int, server: int, depth: str
         _store(folder).unlink(missing_ok=True)
         return run(command)[0]
 
-    return _Ours(median(once, repeats), median(stored, min(repeats, 3)), reports, served)
+    first = once()
+    each = [len({step["connection"] for step in json.loads(report)["transcript"]} - {0}) for report in reports.values()]
+    connections = round(sum(each) / len(each))
+    bare: peers.Command = [*way.prefix, sys.executable, "-m", "bench.bare_hellos", targets, str(connections)]
+    return _Ours(
+        median(once, repeats, first=first),
+        median(stored, min(repeats, 3)),
+        median(lambda: run(bare)[0], repeats),
+        reports,
+        served,
+        connections,
+    )
 
 
 def _add(
@@ -161,6 +175,13 @@ def _add(
     table.notes.append(
         f"The script at {way.round_trip_ms:.0f} ms ({what}): {seconds(ours.script.wall)} for all; the server used "
         f"{seconds(ours.served)} of CPU meanwhile."
+    )
+    table.notes.append(
+        f"The limit at {way.round_trip_ms:.0f} ms ({what}): a bare asyncio protocol that makes as many connections, "
+        f"{ours.connections} to each host with one hello each, without limits, record, TLS or judgement, takes "
+        f"{seconds(ours.bare.share(COUNT).wall)}, {seconds(ours.bare.share(COUNT).cpu)} CPU for each endpoint: "
+        f"{name} takes {ratio(theirs.wall, ours.bare.wall)} as long and {ratio(theirs.cpu, ours.bare.cpu)} the CPU of "
+        f"that, and our script {ours.script.cpu / ours.bare.cpu:.1f} × its CPU."
     )
 
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Literal
 
 from probes import ciphers
@@ -70,6 +71,7 @@ def other_kind(key_type: str) -> Kind:
     return "EC" if key_type in _KEYS["RSA"] else "RSA"
 
 
+@functools.cache
 def suites_of(kind: Kind) -> tuple[int, ...]:
     """Suites of TLS 1.2 and older that a server can choose only with a certificate of this kind, common ones first."""
     found = [number for number in ciphers.candidates(tls13=False) if ciphers.key_exchange(number) in _EXCHANGES[kind]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import sys
 import pytest
 
 from bench import __main__ as command
-from bench import measuring, peers, probing
+from bench import bare_hellos, measuring, peers, probing
 from bench.measuring import Failed, Figure, median, run
 from bench.tables import Table, differences
 
@@ -79,6 +80,66 @@ def test_a_dialogue_is_counted_from_its_handshake_to_its_last_reply():
         {"connection": 1, "ms": 701.0, "text": "221 bye"},
     ]
     assert probing._longest({"transcript": steps}, 100) == (7, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "alone", "least"),
+    [
+        ([8], 3, 8),
+        ([8, 5], 3, 8),
+        ([8, 5, 5, 5], 3, 8),
+        ([8, 5, 5, 5, 5], 3, 13),
+        ([8, 8, 5, 5, 5, 5, 5, 5], 3, 16),
+        ([7, 5, 5, 5, 7, 5, 5, 5], 3, 14),
+        ([3, 9, 1, 1, 1, 1, 1, 1], 0, 9),
+    ],
+)
+def test_the_least_time_for_so_many_dialogues(lengths, alone, least):
+    assert probing.least(lengths, alone) == least
+    slots = [lengths[0], *[alone] * (probing.AT_ONCE - 1)]
+    for length in sorted(lengths[1:], reverse=True):  # an order that can be kept: whatever is least is no more
+        slots[slots.index(min(slots))] += length
+    assert least <= max(slots) if len(lengths) > 3 else least >= max(lengths)
+
+
+def test_what_bounds_a_report_is_said_in_words():
+    steps = [
+        {"connection": 1, "ms": 100.0, "text": "connected to 192.0.2.1:587 in 100.0 ms"},
+        {"connection": 1, "ms": 300.0, "text": "STARTTLS"},
+        {"connection": 1, "ms": 800.0, "text": "221 bye"},
+        {"connection": 2, "ms": 400.0, "text": "connected to 192.0.2.1:587 in 100.0 ms"},
+        {"connection": 2, "ms": 800.0, "text": "alert protocol_version"},
+    ]
+    said = probing._bound({"transcript": steps}, 100, 8.4)
+    assert "2 connections of 8, 5 round trips" in said
+    assert "has listed what it offers (3)" in said
+    assert "that takes 8 round trips at least, 1.00 × the longest; we take 1.05 × that" in said
+    assert "it would still be 13" in said
+
+
+def test_the_bare_dialogue_gets_as_far_as_an_answer_to_its_hello():
+    heard: list[bytes] = []
+
+    async def serve(reader, writer):
+        writer.write(b"220-mx\r\n220 hello\r\n")
+        heard.append(await reader.readline())
+        for piece in (b"250-mx\r\n250", b"-SIZE 1\r\n250 STARTTLS\r\n"):
+            writer.write(piece)
+            await asyncio.sleep(0.01)
+        heard.append(await reader.readline())
+        writer.write(b"220 go\r\n")
+        heard.append((await reader.read(3))[:1])
+        if len(heard) < 12:  # the fourth is left without an answer
+            writer.write(b"\x15\x03\x03\x00\x02\x02\x28")
+        writer.close()
+
+    async def three_of_four():
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            return await bare_hellos.hold("127.0.0.1", server.sockets[0].getsockname()[1], 4)
+
+    assert asyncio.run(three_of_four()) == 3
+    assert sorted(set(heard)) == [b"\x16", b"EHLO bench.example\r\n", b"STARTTLS\r\n"]
 
 
 @pytest.mark.parametrize(("wall", "runs"), [(0.1, 7), (6.0, 3), (21.0, 1)])
