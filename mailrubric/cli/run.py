@@ -2,41 +2,72 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 
-from mailrubric.cli.terminal import Failure, NobodyReads, Stopped, forgiving_output, report_failure
+from mailrubric.cli.terminal import Failure, NobodyReads, Stopped, report_failure, usable_output
 
 OUR_FAULT = 70
 """Exit code, EX_SOFTWARE of sysexits.h."""
+_OF_THE_SYSTEM = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG"),
+        *("EIO", "ENXIO", "ELOOP", "ENAMETOOLONG", "EMFILE", "ENFILE", "ENOMEM"),
+    )
+    if hasattr(errno, name)
+)
+"""What a file system says that is nobody's fault but has to be told: no permission, no space, a name too long."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; see ``mailrubric.cli.main``."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    forgiving_output()
+    usable_output()
     try:
-        code = _dispatch(words)
+        code = _answer(words)
         sys.stdout.flush()
         return code
+    except (BrokenPipeError, NobodyReads):
+        # The reader of our output has gone (mailrubric metrics | head): nobody is left to tell.
+        _write_nowhere()
+        return 141
+    except OSError as error:
+        if error.errno not in _OF_THE_SYSTEM:
+            return _our_fault(error, words)
+        if error.filename is None:  # our own output: what is left of it must not fail once more at the end
+            _write_nowhere()
+        where = error.filename if error.filename is not None else "the output"
+        report_failure(Failure(f"{where}: {error.strerror}", 2), as_json="--json" in words)
+        return 2
+    except Exception as error:
+        return _our_fault(error, words)
+
+
+def _answer(words: list[str]) -> int:
+    try:
+        return _dispatch(words)
     except Failure as failure:
         report_failure(failure, as_json="--json" in words)
         return failure.code
     except (KeyboardInterrupt, Stopped):
         print("stopped", file=sys.stderr)
         return 130
-    except (BrokenPipeError, NobodyReads):
-        # The reader of our output has gone (mailrubric metrics | head): nobody is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except Exception as error:
-        # Whatever it is, it is ours: Python's own exit code for it, 1, would read as the answer "no".
-        traceback.print_exc()
-        fault = Failure(f"a fault of Mailrubric itself, please report it: {type(error).__name__}: {error}", OUR_FAULT)
-        report_failure(fault, as_json="--json" in words)
-        return OUR_FAULT
+
+
+def _write_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _our_fault(error: Exception, words: Sequence[str]) -> int:
+    # Python's own exit code for it, 1, would read as the answer "no".
+    traceback.print_exception(error)
+    fault = Failure(f"a fault of Mailrubric itself, please report it: {type(error).__name__}: {error}", OUR_FAULT)
+    report_failure(fault, as_json="--json" in words)
+    return OUR_FAULT
 
 
 def _dispatch(words: list[str]) -> int:

@@ -5,7 +5,9 @@ rich is imported only where a table or a progress bar is drawn.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -51,12 +53,15 @@ class NobodyReads(Exception):
     """The reader of our output has gone, as ``head`` does."""
 
 
-def forgiving_output() -> None:
-    """Characters that the terminal's encoding lacks are shown as escapes rather than ending the program."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+def usable_output() -> None:
+    """Characters that the terminal's encoding lacks are shown as escapes rather than ending the program; an output that
+    is closed (``>&-``) takes everything and keeps nothing."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 until the program ends
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def report_failure(failure: Failure, *, as_json: bool) -> None:
@@ -79,8 +84,9 @@ def say(text: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """One line on stderr, its control characters shown as escapes."""
-    print(one_line(text), file=sys.stderr)
+    """One line on stderr, its control characters shown as escapes. What cannot be told there changes no answer."""
+    with contextlib.suppress(OSError):
+        print(one_line(text), file=sys.stderr)
 
 
 def interactive(stream: TextIO | None) -> bool:

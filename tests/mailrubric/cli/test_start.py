@@ -229,3 +229,36 @@ def test_a_terminal_without_unicode_still_gets_its_answer(tmp_path):
     )
     assert b"Postmark" in done.stdout
     assert done.stdout.isascii()
+
+
+@pytest.mark.parametrize(
+    ("words", "redirected", "code", "told"),
+    [
+        ("--help", "> /dev/full", 2, "Error: the output: No space left on device\n"),
+        ("diff a.json b.json --json", "> /dev/full", 2, "Error: the output: No space left on device\n"),
+        ("diff a.json b.json", "2> /dev/full", 2, ""),
+        ("diff a.json b.json --json", ">&-", 2, "Error: a.json cannot be read: No such file or directory\n"),
+    ],
+)
+def test_an_output_that_takes_nothing_changes_no_exit_code(tmp_path, words, redirected, code, told):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    done = subprocess.run(
+        f"{sys.executable} -m mailrubric {words} {redirected}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stderr.endswith(told)
+    assert "Traceback" not in done.stderr
+
+
+def test_what_the_system_refuses_is_no_fault_of_ours(call):
+    result = call("validate", "x" * 300)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"Error: {'x' * 300}: File name too long\n"
