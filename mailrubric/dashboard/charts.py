@@ -78,7 +78,7 @@ def ranking(vendors: Sequence[VendorScore]) -> go.Figure:
         x=[vendor.score for _, vendor in drawn],
         marker_color=colours.score,
         marker_opacity=[
-            1.0 if vendor.status == "ranked" else 0.12 + 0.5 * vendor.coverage / 100 for _, vendor in drawn
+            0.62 if vendor.status == "ranked" else 0.1 + 0.3 * vendor.coverage / 100 for _, vendor in drawn
         ],
         hovertemplate=[_hover(vendor) for _, vendor in drawn],
         name="score",
@@ -116,7 +116,12 @@ def ranking(vendors: Sequence[VendorScore]) -> go.Figure:
     )
     figure.update_xaxes(range=[0, 104], title_text="Score, 0 to 100", zeroline=False, fixedrange=True)
     figure.update_yaxes(
-        categoryorder="array", categoryarray=names[::-1], fixedrange=True, automargin=True, ticksuffix="  "
+        categoryorder="array",
+        categoryarray=names[::-1],
+        range=[-0.5, len(names) - 0.5],  # markers would widen it by a share of its length
+        fixedrange=True,
+        automargin=True,
+        ticksuffix="  ",
     )
     return _layout(figure, len(vendors))
 
@@ -290,7 +295,11 @@ def cost_curves(curves: Mapping[str, Sequence[Offer]], currency: str, volume: in
             mode="lines+markers",
             name=label(name, 30),
             line={"color": colours[index % len(colours)], "dash": dashes[(index // len(colours)) % len(dashes)]},
-            hovertemplate="%{x:,} messages: %{y:,.2f} " + label(currency) + "<extra>" + label(name, 30) + "</extra>",
+            customdata=[
+                "free" if each.best is not None and not each.best.amount else f"{amount or 0:,.2f} {label(currency)}"
+                for each, amount in zip(offers, amounts, strict=True)
+            ],
+            hovertemplate="%{x:,} messages: %{customdata}<extra>" + label(name, 30) + "</extra>",
         )
     if CURVE_VOLUMES[0] <= volume <= CURVE_VOLUMES[-1]:
         figure.add_vline(x=volume, line={"color": palette().muted, "width": 1.5, "dash": "dot"})

@@ -315,6 +315,7 @@ def _unknowns(current: View, found: Sensitivity) -> None:
             ]
         ),
         hide_index=True,
+        height="content",
         column_config={
             "Criterion": st.column_config.TextColumn(width="large"),
             "Changes the winner": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),

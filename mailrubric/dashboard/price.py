@@ -78,8 +78,8 @@ def page() -> None:
     )
     st.caption(
         f"Price a month of each vendor's cheapest stated plan by volume, both scales logarithmic; the dotted line is "
-        f"at {need.volume:,} messages. {_cheapest(drawn)} A curve ends where the profile's plans no longer say what it "
-        "costs; it does not mean that nothing more can be had."
+        f"at {need.volume:,} messages. {_cheapest(drawn)} Free stands on the lower edge. A curve ends where the "
+        "profile's plans no longer say what it costs; it does not mean that nothing more can be had."
     )
     if len(metered) > 1:
         _break_even(current, [vendor.id for vendor in metered], need, currency)
@@ -91,10 +91,13 @@ def _cheapest(curves: Mapping[str, Sequence[Offer]]) -> str:
     for index, volume in enumerate(CURVE_VOLUMES):
         known = {name: _amount(offers[index]) for name, offers in curves.items() if offers[index].best is not None}
         if known:
-            name = min(known, key=lambda name: known[name])
-            if not said or said[-1][0] != name:
-                said.append((name, volume))
-    return f"Cheapest: {', '.join(f'{plain(name)} from {volume:,} on' for name, volume in said)}." if said else ""
+            least = min(known.values())
+            level = [name for name, amount in known.items() if amount == least]
+            who = plain(" and ".join(level)) if len(level) <= 2 else f"{len(level)} vendors level"
+            who += "" if least else " (free)"
+            if not said or said[-1][0] != who:
+                said.append((who, volume))
+    return f"Cheapest: {', '.join(f'{who} from {volume:,} on' for who, volume in said)}." if said else ""
 
 
 def _words(name: str) -> str:

@@ -75,6 +75,10 @@ def form(current: View, about: str = "") -> None:
             said = _read(current, vendor, path, source)
         except (ColumnError, Unreadable) as error:
             st.error(plain(error), title="This file cannot be read as reviews", icon=":material/error:")
+            if "--" in str(error):
+                st.caption(
+                    f"Options such as these has the command line: `mailrubric reviews import FILE --vendor {vendor}`."
+                )
         except StoreError as error:
             st.error(plain(error), title="The reviews could not be stored", icon=":material/error:")
         else:
