@@ -273,6 +273,7 @@ def _show(total: Aggregate) -> None:
         ("signed by", _counted(total.signers)),
         ("TLS from outside", _counted(total.tls_versions)),
         *((f"receiver says of {name}", _counted(counter)) for name, counter in total.results.items()),
+        ("ARC chains, verified", _counted(total.chains)),
         ("mailers", _counted(total.mailers)),
         ("platforms' fields", _counted(total.fingerprints)),
         ("link hosts", _counted(total.link_hosts)),

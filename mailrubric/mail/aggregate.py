@@ -98,6 +98,9 @@ def _last_hop(message: AnalysedMessage) -> bool | None:
     return hop.tls if hop is not None else None
 
 
+_STATED = {"dkim": "dkim_stated", "spf": "spf", "dmarc": "dmarc", "arc": "arc_results"}
+"""Method → the field of a message with what its receiver states of it."""
+
 _SHARES: tuple[
     tuple[str, str, Callable[[AnalysedMessage], bool | None], Callable[[AnalysedMessage], bool | None], str], ...
 ] = (
@@ -171,7 +174,10 @@ class Aggregate:
         self.fingerprints: Counter[str] = Counter()
         self.link_hosts: Counter[str] = Counter()
         self.tls_versions: Counter[str] = Counter()
-        self.results: dict[str, Counter[str]] = {name: Counter() for name in ("dkim", "spf", "dmarc")}
+        self.results: dict[str, Counter[str]] = {name: Counter() for name in _STATED}
+        """What the receivers state, by method."""
+        self.chains: Counter[str] = Counter()
+        """Messages with ARC sets, by whether we find that the chain holds; "unknown" where that can't be told."""
         self.tls_hops = self.plain_hops = self.unknown_hops = 0
         self._domains: dict[str, set[str]] = {}
         self._unaddressed: Counter[tuple[str, str]] = Counter()
@@ -214,9 +220,11 @@ class Aggregate:
                     self._bits = signature.bits if self._bits is None else min(self._bits, signature.bits)
                     self._bits_n += 1
         for method, counter in self.results.items():
-            stated = getattr(message, method)
+            stated = getattr(message, _STATED[method])
             if stated is not None:
                 counter[stated] += 1
+        if message.arc_sets:
+            self.chains[message.arc or "unknown"] += 1
         self.tls_hops += message.tls_hops
         self.plain_hops += message.plain_hops
         self.unknown_hops += message.unknown_hops
@@ -385,6 +393,7 @@ class Aggregate:
             "senders": _most(self.senders),
             "signers": _most(self.signers),
             "results": {method: _most(counter) for method, counter in self.results.items()},
+            "arc": _most(self.chains),
             "tls_versions": [{"name": each["name"], "hops": each["messages"]} for each in _most(self.tls_versions)],
             "addresses": [
                 {"address": address, "network": network, "sender_domains": count}

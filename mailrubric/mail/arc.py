@@ -93,7 +93,7 @@ def wanted(sets: Sets) -> list[str]:
 def verify(message: Fields, body: Body, sets: Sets, keys: Mapping[str, Text], at: datetime.datetime | None) -> Chain:
     """Whether the chain holds: the newest signature of the message and every seal are good. ``at``: when the message
     arrived, at which an expired signature is judged; None for now."""
-    sealers = tuple(seal.signature.domain for seal in sets.seals)
+    sealers = tuple(seal.signature.domain for seal in sets.seals if seal.signature.domain)
     if sets.fault:
         return Chain("fail", sealers, detail=sets.fault)
     if sets.signature is None:

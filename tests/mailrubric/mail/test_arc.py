@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrubric.mail import arc, dkim, fields, results
+from mailrubric.mail.aggregate import aggregate
 from mailrubric.mail.analysis import Wanted, analyse_message
 from mailrubric.mail.message import AnalysedMessage
 from mailrubric.mail.names import Text
@@ -238,6 +239,24 @@ def test_a_message_is_analysed_with_its_chain() -> None:
     plain = analysed(MESSAGE, {})
     assert isinstance(plain, AnalysedMessage)
     assert (plain.arc, plain.arc_sealers) == ("none", ())
+
+
+def test_what_receivers_state_and_what_we_find_are_counted_apart() -> None:
+    total = aggregate(
+        [
+            AnalysedMessage(dkim="fail", dkim_stated="pass", arc_sets=2, arc="pass", arc_results="fail"),
+            AnalysedMessage(dkim="pass", dkim_stated=None, arc_sets=1, arc=None),
+            AnalysedMessage(dkim="pass", dkim_stated="pass", spf="softfail", arc="none"),
+        ]
+    )
+    assert {method: dict(counter) for method, counter in total.results.items()} == {
+        "dkim": {"pass": 2},
+        "spf": {"softfail": 1},
+        "dmarc": {},
+        "arc": {"fail": 1},
+    }
+    assert dict(total.chains) == {"pass": 1, "unknown": 1}
+    assert total.as_json()["arc"] == [{"name": "pass", "messages": 1}, {"name": "unknown", "messages": 1}]
 
 
 FIELDS = ("ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results")
