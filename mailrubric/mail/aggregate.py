@@ -71,6 +71,18 @@ class Figure:
     unknown: int = 0
 
 
+_SECOND_LEVELS = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "ltd", "me", "ne", "net", "or", "org", "plc"})
+"""What registries of countries put between a name and the country: example.co.uk."""
+
+
+def house(domain: str) -> str:
+    """The part of a domain that most likely has one owner: ``shop.example`` of ``news.shop.example``, ``shop.co.uk`` of
+    ``news.shop.co.uk``. A guess from the name, which asks nobody."""
+    labels = domain.split(".")
+    registered = 3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVELS else 2
+    return ".".join(labels[-registered:])
+
+
 def _always(message: AnalysedMessage) -> bool:
     return True
 
@@ -248,7 +260,7 @@ class Aggregate:
             self._unaddressed[(missing.cause, missing.detail) if missing else ("not_stated", "")] += 1
         elif address in self._domains or len(self._domains) < ADDRESSES:
             domains = self._domains.setdefault(address, set())
-            if len(domains) < 100:
+            if message.from_domain and len(domains) < 100:
                 domains.add(message.from_domain)
         else:
             self._addresses_cut = True
@@ -337,13 +349,15 @@ class Aggregate:
         inference from this mailbox alone: who else sends from an address does not show here."""
         if not self._domains:
             return "unknown", "no message names the address that it came from"
-        shared = sum(len(domains) > 1 for domains in self._domains.values())
+        shared = sum(len({house(domain) for domain in domains}) > 1 for domains in self._domains.values())
         if shared:
-            words = f"{shared} of {len(self._domains)} addresses sent for several domains in From"
+            words = (
+                f"{shared} of {len(self._domains)} addresses sent for domains in From of several owners, by their names"
+            )
             return "shared", words
-        if len(self.senders) > 1:
-            return "one sender", "each address sent for a single domain in From; others may use it all the same"
-        return "unknown", "all messages are from one domain, so nobody else could have shown"
+        if len({house(domain) for domain in self.senders}) > 1:
+            return "one sender", "each address sent for the domains of one owner; others may use it all the same"
+        return "unknown", "all messages are from one owner's domains, so nobody else could have shown"
 
     def observations(self, vendor: str, now: datetime.datetime) -> list[Observation]:
         """The figures as evidence about a vendor, observed when its newest message came (never later than ``now``)."""

@@ -19,7 +19,7 @@ from bench.mailboxes import Mail, write_maildir, write_mbox
 from mailrubric.causes import EXPLANATIONS
 from mailrubric.intervals import wilson
 from mailrubric.mail import reading
-from mailrubric.mail.aggregate import Aggregate, Figure, aggregate, bounds
+from mailrubric.mail.aggregate import Aggregate, Figure, aggregate, bounds, house
 from mailrubric.mail.analysis import Analysis, Settings, Wanted, align, analyse_message, undecided
 from mailrubric.mail.cadence_metrics import METRICS as CADENCE_METRICS
 from mailrubric.mail.cadence_metrics import TITLES as CADENCE_TITLES
@@ -400,6 +400,20 @@ def test_hops_and_addresses() -> None:
     assert (found["trial.sending_addresses"], found["trial.sending_networks"]) == (1, 1)
     assert total.sharing()[0] == "shared"
     assert aggregate([encrypted]).sharing()[0] == "unknown"
+    # A second domain of the same owner, and a message that names none, are nobody else.
+    own = dataclasses.replace(encrypted, from_domain=f"news.{encrypted.from_domain}")
+    nobody = dataclasses.replace(encrypted, from_domain="")
+    assert aggregate([encrypted, own, nobody]).sharing()[0] == "unknown"
+    elsewhere = dataclasses.replace(other, sending_address="192.0.2.2")
+    assert aggregate([encrypted, own, elsewhere]).sharing()[0] == "one sender"
+
+
+def test_which_domains_have_one_owner_by_their_names() -> None:
+    for domain, owner in (
+        ("news.shop.example", "shop.example"), ("shop.example", "shop.example"), ("a.b.shop.co.uk", "shop.co.uk"),
+        ("co.uk", "co.uk"), ("mail.shop.de", "shop.de"), ("shop.com", "shop.com"), ("localhost", "localhost"),
+    ):  # fmt: skip
+        assert house(domain) == owner
 
 
 def test_observations_are_dated_by_the_mail() -> None:
