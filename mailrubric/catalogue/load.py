@@ -50,6 +50,7 @@ from mailrubric.catalogue.models import (
     Weights,
 )
 from mailrubric.catalogue.yamlfile import Document, Location, YAMLFault
+from mailrubric.files import write_new
 from probes import registry
 from probes.model import Metric
 
@@ -213,19 +214,6 @@ def save_criteria(directory: Path, name: str, content: bytes) -> Path:
         raise ValueError("the file is larger than 1 MiB")
     path = directory / "criteria" / f"{plain.group(1)}.yaml"
     return write_new(path, content)
-
-
-def write_new(path: Path, content: bytes) -> Path:
-    """Write a file that must not exist yet, whole or not at all. Raises ``FileExistsError`` and ``OSError``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as stream:
-        try:
-            stream.write(content)
-            stream.flush()
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
-    return path
 
 
 def read_settings(path: Path) -> Settings:

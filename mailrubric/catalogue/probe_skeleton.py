@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mailrubric.catalogue.load import write_new
+from mailrubric.files import write_new
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mailrubric.catalogue import yamlfile
-from mailrubric.catalogue.load import write_new
+from mailrubric.files import write_new
 
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 

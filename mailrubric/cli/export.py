@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mailrubric import files
 from mailrubric.cli import options
 from mailrubric.cli.terminal import Failure, Usage, print_json, say
 
@@ -63,7 +62,9 @@ def export(
             }
         )
     else:
-        say(f"{output} ({len(data):,} bytes, {len(scored.evaluation.vendors)} vendors)")
+        from mailrubric.display import how_many
+
+        say(f"{output} ({how_many(len(data), 'byte')}, {how_many(len(scored.evaluation.vendors), 'vendor')})")
 
 
 def must_be_writable(path: Path, *, replace: bool) -> None:
@@ -79,44 +80,8 @@ def must_be_writable(path: Path, *, replace: bool) -> None:
 def write_output(path: Path, data: bytes, *, replace: bool) -> None:
     """Write what a command was asked for; a failure in words when that cannot be done."""
     try:
-        write(path, data, replace=replace)
+        (files.replace if replace else files.write_new)(path, data)
     except FileExistsError as error:
         raise Failure(f"{path} exists already; say --force to replace it", 1) from error
     except OSError as error:
         raise Usage(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def write(path: Path, data: bytes, *, replace: bool) -> None:
-    """Write a file whole or not at all. ``FileExistsError`` when it exists and may not be replaced; ``OSError``."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        if replace:
-            temporary.replace(path)
-        else:
-            _link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _link(temporary: Path, path: Path) -> None:
-    """Give the file its name unless the name is taken, in one step where the file system can."""
-    try:
-        path.hardlink_to(temporary)
-    except FileExistsError:
-        raise
-    except OSError:  # no hard links here (FAT, some network drives)
-        if path.exists():
-            raise FileExistsError(str(path)) from None
-        temporary.rename(path)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -97,8 +97,10 @@ def freeze(
             }
         )
     else:
-        counts = f"{len(evaluation.vendors)} vendors, {len(given.observations):,} observations"
-        say(f"{output} ({len(data):,} bytes, {counts})")
+        from mailrubric.display import how_many
+
+        counts = f"{how_many(len(evaluation.vendors), 'vendor')}, {how_many(len(given.observations), 'observation')}"
+        say(f"{output} ({how_many(len(data), 'byte')}, {counts})")
         say(f"mailrubric score --from {output} shows the same scorecard again.")
 
 

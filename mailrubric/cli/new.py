@@ -101,7 +101,7 @@ def _faults(identifier: str) -> Iterator[None]:
     except FileExistsError as error:
         raise Failure(f"{error.filename or identifier} exists already and is left as it is", 1) from error
     except OSError as error:
-        raise Usage(f"the skeleton cannot be written: {error}") from error
+        raise Usage(f"{error.filename or identifier} cannot be written: {error.strerror or error}") from error
 
 
 def _write(what: str, identifier: str, workspace: Path | None, as_json: bool) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
 
+from mailrubric.files import replace
 from mailrubric.lab.servers import LabError
 
 MARKER = ".mailrubric-lab.json"
@@ -70,7 +68,7 @@ class Folder:
                     kept = _unused(path)
                     path.rename(kept)
                     self.notes.append(f"{name} had been edited: kept as {kept.name}")
-                _replace(path, content)
+                replace(path, content)
             for name in hashes.keys() - files.keys():  # of vendors that this lab no longer has
                 path = self.directory / name
                 if path.exists() and _digest(path.read_bytes()) == hashes[name]:
@@ -130,17 +128,3 @@ def _unused(path: Path) -> Path:
     while (kept := path.with_name(f"{path.name}.bak{'' if number == 1 else number}")).exists():
         number += 1
     return kept
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all, so that a dashboard that reads at this moment never sees half a file."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -8,9 +8,10 @@ from pathlib import Path
 import yaml
 
 from mailrubric.catalogue.catalogue import Catalogue
-from mailrubric.catalogue.load import EVALUATIONS, write_new
+from mailrubric.catalogue.load import EVALUATIONS
 from mailrubric.catalogue.models import Judgement
 from mailrubric.catalogue.skeletons import check_identifier
+from mailrubric.files import write_new
 from mailrubric.scoring.words import end_points
 
 METHODS = ("direct", "ranking", "swing", "pairwise")

@@ -11,11 +11,11 @@ import dataclasses
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from mailrubric import files
 from mailrubric.catalogue.messages import Problem, shown, suggestion
 
 T = TypeVar("T")
@@ -343,30 +343,6 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all; it keeps its mode, and a link stays a link."""
-    target = path.resolve()
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(text.encode("utf-8"))
-            stream.flush()
-            os.fsync(stream.fileno())
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-        temporary.chmod(mode)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
 def change(path: Path, known: Sequence[str], required: Sequence[str], edit: Callable[[Table | None], str]) -> None:
     """Change a table under the lock of its folder: ``edit`` gives the new text from what the file holds now.
 
@@ -382,4 +358,4 @@ def change(path: Path, known: Sequence[str], required: Sequence[str], edit: Call
             _table(path, _decode(_small(text.encode("utf-8"))), known, required)
         except _Fault as fault:
             raise TableError(fault.message) from None
-        replace(path, text)
+        files.replace(path, text.encode())

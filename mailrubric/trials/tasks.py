@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
+from mailrubric import files
 from mailrubric.catalogue import yamlfile
 from mailrubric.catalogue.messages import Finding, Hint, Problem, findings_of, place, shown
 from mailrubric.catalogue.models import Category, Identifier, Model, Text
@@ -318,7 +319,7 @@ def log(folder: Path, vendor: str, events: Sequence[Event], vendors: Iterable[st
             old = content.decode("utf-8")
             text = _extended(old, yamlfile.read(content), events)
             _verify(path, old, text, events, known, tasks)
-        table.replace(path, text)
+        files.replace(path, text.encode())
     return path
 
 

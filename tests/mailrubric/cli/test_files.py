@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from pathlib import Path
 
 import pytest
 
-from mailrubric.cli import export
 from mailrubric.export import FORMATS
 from mailrubric.workspace import shipped_folder
 
@@ -55,48 +52,6 @@ def test_formats_that_do_not_exist_are_answered_with_those_that_do(call):
 
 def test_endings_in_capitals_count_too(call):
     assert call("export", "postmark", "-o", "CARD.CSV").code == 0
-
-
-def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
-    path = tmp_path / "card.csv"
-    path.write_bytes(b"old")
-
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        export.write(path, b"new", replace=True)
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_of_two_writers_one_wins_and_the_other_is_told(tmp_path):
-    path = tmp_path / "card.csv"
-    outcomes: list[str] = []
-    start = threading.Barrier(2)
-
-    def write(data: bytes) -> None:
-        start.wait()
-        try:
-            export.write(path, data, replace=False)
-            outcomes.append("wrote")
-        except FileExistsError:
-            outcomes.append("refused")
-
-    threads = [threading.Thread(target=write, args=(text,)) for text in (b"a" * 9, b"b" * 9)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["refused", "wrote"]
-    assert path.read_bytes() in (b"a" * 9, b"b" * 9)
-
-
-def test_a_file_has_the_usual_rights(tmp_path):
-    export.write(tmp_path / "card.csv", b"x", replace=False)
-    (tmp_path / "plain").write_bytes(b"x")
-    assert (tmp_path / "card.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 @pytest.mark.parametrize(("kind", "folder"), [("vendor", "vendors"), ("criterion", "criteria")])
