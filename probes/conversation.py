@@ -150,6 +150,8 @@ async def converse(endpoint: Endpoint, network: Network, make: DialogueMaker, ta
     """Hold one whole conversation with the endpoint, filling and returning ``talk``. Never raises ``Unmeasured``: see
     ``Conversation.stopped``."""
     try:
+        if endpoint.tls != "none":
+            network.surroundings.tls_context()  # dear in a new process: not while somebody's time is being taken
         async with await network.dial(endpoint.host, endpoint.port) as connection:
             await _converse_on(endpoint, make(connection, network), talk)
     except Unmeasured as problem:

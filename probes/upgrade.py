@@ -127,6 +127,7 @@ async def _shaken(endpoint: Endpoint, network: Network) -> _Shaken:
 async def _web_handshake(endpoint: Endpoint, network: Network) -> _Shaken:
     """Shake hands, and let the rest of the connection go on by itself, so that nobody waits for its end."""
     host, port = _web_server(endpoint)
+    network.surroundings.tls_context()  # dear in a new process: not while somebody's time is being taken
     connection = await network.dial(host, port)
     try:
         session = await connection.start_tls(host, alpn=WEB_PROTOCOLS)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from OpenSSL import SSL
 
 from probes import registry
 from probes.latency import FEWEST_FOR_P95, FULL_DEPTH_SAMPLES, LatencyProbe, median, nearest_rank
-from probes.model import Cause, Endpoint, Measurement, Probe, Report, Role, TLSMode
-from probes.network import Depth, Limits, Network
+from probes.model import Cause, Endpoint, Measurement, Probe, Report, Role, TLSMode, Unmeasured
+from probes.network import Depth, Limits, Network, Surroundings
 from probes.runner import probe_endpoint
+from probes.upgrade import conversation, handshake
 from tests.hostile.server import Answer, Close, Pause, Script, Send, Server, imap, pop3, serve, sieve, smtp
 from tests.probes import certificates as zoo
 from tests.probes.loopback import QUICK, options, scripted
@@ -43,6 +46,36 @@ def latencies(found: Report) -> dict[str, Measurement]:
     return {
         each.metric.removeprefix("latency."): each for each in found.measurements if each.metric.startswith("latency.")
     }
+
+
+@pytest.mark.parametrize("how", ["smtp", "https", "without TLS"])
+async def test_what_is_dear_to_make_ready_takes_nobodys_time(how: str) -> None:
+    seen: list[int] = []
+
+    class Watched(Surroundings):
+        def tls_context(self) -> SSL.Context:
+            seen.append(state.connections)
+            return super().tls_context()
+
+    async def serve_one(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"421 not now\r\n")
+
+    async with scripted(serve_one) as state:
+        endpoint = Endpoint("submission", host="127.0.0.1", port=state.port)
+        if how == "https":
+            endpoint = Endpoint("web", url=f"https://127.0.0.1:{state.port}/")
+        elif how == "without TLS":
+            endpoint = dataclasses.replace(endpoint, tls="none")
+        chosen = options()
+        surroundings = Watched(chosen)
+        async with Network(endpoint, chosen, surroundings) as network:
+            with contextlib.suppress(Unmeasured):
+                await handshake(endpoint, network)
+            if how != "https":
+                await conversation(endpoint, network)
+        await surroundings.close()
+    assert state.connections == 1
+    assert seen[:1] == ([] if how == "without TLS" else [0])
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
