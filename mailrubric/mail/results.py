@@ -70,7 +70,8 @@ class Results:
 
 
 def trusted(message: Fields, authserv_id: str = "") -> Results:
-    """The trusted results of a message. ``authserv_id``: whose to trust; "" for the topmost field."""
+    """The trusted results of a message. ``authserv_id``: whose to trust, or a domain below which all are; "" for the
+    topmost field."""
     places = message.places("authentication-results")
     if not places:
         return Results(why="no Authentication-Results field")
@@ -87,8 +88,9 @@ def trusted(message: Fields, authserv_id: str = "") -> Results:
     name = ""
     for place in places:
         one = parse(message.text(place)) if place < end else None
-        if one is not None and one.authserv_id.lower() == authserv_id.lower():
-            name = one.authserv_id
+        # Some receivers state each method under a name of its own: spf.icloud.com, dmarc.icloud.com.
+        if one is not None and f".{one.authserv_id.lower()}".endswith(f".{authserv_id.lower()}"):
+            name = name or one.authserv_id
             known = {each.method for each in stated}
             stated += (each for each in one.stated if each.method not in known)
     if not name:

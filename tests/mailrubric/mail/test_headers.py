@@ -236,6 +236,18 @@ def test_a_forged_field_at_the_top_is_not_the_named_servers() -> None:
     assert results.trusted(header("From: a@b.example")).why
 
 
+def test_a_receiver_with_a_name_for_each_method() -> None:
+    # As iCloud does it.
+    stated = "".join(
+        f"Authentication-Results: {method}.icloud.test; {method}=pass\n" for method in ("bimi", "dmarc", "dkim", "spf")
+    )
+    message = header(stated + f"Received: {POSTFIX}\nReceived: {EXIM}\nFrom: a@b.example")
+    found = results.trusted(message, "icloud.test")
+    assert [found.result(method) for method in ("dmarc", "dkim", "spf")] == ["pass"] * 3
+    assert results.trusted(message, "spf.icloud.test").result("dmarc") is None
+    assert results.trusted(message, "loud.test").why
+
+
 def test_results_below_the_receivers_own_hops() -> None:
     # As Gmail does it: an internal hop on top, then the one from outside, and the results under it.
     inside = "Received: by 2002:a05:6402:1234:b0:12 with SMTP id abc; Mon, 23 Nov 2026 05:00:00 +0000\n"
