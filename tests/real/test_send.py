@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from mailrubric.cli import main
+from probes import seed_mailbox
 from tests import needs
 from tests.real.servers import (
     ADDRESSES,
@@ -208,6 +209,11 @@ class Sent:
 
     def causes(self) -> dict[str, str]:
         return {each["metric"]: each["cause"] for each in self.json["observations"] if each["cause"]}
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seed_mailbox, "SPACING_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -431,7 +437,7 @@ def test_what_is_lost_is_unknown_after_a_short_wait(post: dict[str, Service], se
             "seeds": {name: seed(post, name, implicit=True, mechanism="PLAIN") for name in ("lost", "inbox")},
         }
     }
-    words = ("--seed", "lost", "--seed", "inbox", "--wait", "20", "--spacing", "0")
+    words = ("--seed", "lost", "--seed", "inbox", "--wait", "8", "--spacing", "0")
     sent = send(settings, "postfix", *words, environment=ENVIRONMENT)
     assert sent.code == 0
     lost, found = sent.json["messages"]

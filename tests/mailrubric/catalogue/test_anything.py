@@ -130,7 +130,7 @@ def everything(folder: Path, name: str, content: bytes) -> None:
 
 
 @pytest.mark.slow
-@ANYTHING
+@settings(ANYTHING, max_examples=75)
 @given(mutated(VENDORS))
 def test_any_vendor(tmp_path, content):
     (tmp_path / "criteria").mkdir(exist_ok=True)
