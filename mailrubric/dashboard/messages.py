@@ -283,7 +283,7 @@ def _table_of(figures: list[Figure]) -> pd.DataFrame:
                 "95 % interval": _interval(each, each.metric),
                 "From": f"{each.n:,}",
                 "Unknown": f"{each.unknown:,}" if each.unknown else "",
-                "": each.detail[:300],
+                "Remark": each.detail[:300],
                 "Meaning": _METRICS[each.metric].meaning,
             }
             for each in figures
@@ -462,7 +462,7 @@ def _figures(found: Cadence) -> None:
                     "Value": short(each.cause) if each.cause else _value(each, key),
                     "95 % interval": _interval(each, key),
                     "From": cases(each),
-                    "": each.detail[:300],
+                    "Remark": each.detail[:300],
                     "Meaning": _METRICS[key].meaning,
                 }
                 for key, each in found.estimates.items()
@@ -473,7 +473,9 @@ def _figures(found: Cadence) -> None:
         alt="Every figure of cadence with its interval",
         column_config={
             "Figure": st.column_config.TextColumn(pinned=True, width="medium"),
-            "Value": st.column_config.TextColumn(width="small"),
+            "Value": st.column_config.TextColumn(width=120),
+            "95 % interval": st.column_config.TextColumn(width=130),
+            "From": st.column_config.TextColumn(width=140),
         },
     )
     with st.expander("Each recipient"):

@@ -10,9 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from mailrubric.causes import explain
+from mailrubric.dashboard import pages
 from mailrubric.dashboard.preconditions import notice
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import plain
+from mailrubric.display import how_many
 from mailrubric.probing import Job, ProbeService, ProbingError, RunStatus, plan, shared_service
 from probes.model import ROLES
 from probes.network import Options
@@ -38,7 +40,7 @@ def page() -> None:
     notice(current.store)
     st.markdown(
         "Measures what the servers do: the SMTP session, TLS, certificates, DNS policy, API and status page. "
-        "Polite by design: few connections, no mail is sent, and a server that says 421 is left alone."
+        "Polite by design: few connections, no mail is sent, and a server that asks for a rest is left alone."
     )
     options = current.everyone
     chosen = st.multiselect(
@@ -83,7 +85,7 @@ def page() -> None:
     if without:
         st.caption(f"No endpoint is known for {plain(', '.join(without))}: nothing to probe there.")
     if running is not None:
-        _watch(service, str(current.workspace.directory), busy)
+        _watch(current, service, busy)
     elif not jobs:
         st.info("Choose at least one vendor with an endpoint.")
 
@@ -98,12 +100,12 @@ def _start(current: View, service: ProbeService, jobs: list[Job]) -> None:
     )
 
 
-def _watch(service: ProbeService, workspace: str, busy: bool) -> None:
+def _watch(current: View, service: ProbeService, busy: bool) -> None:
     def body() -> None:
-        status = service.current(workspace)
+        status = service.current(str(current.workspace.directory))
         if status is None:
             return
-        _status(status)
+        _status(current, status)
         if busy and status.finished:
             # The whole page again: its buttons and the ranking's evidence have changed.
             st.rerun(scope="app")
@@ -111,7 +113,7 @@ def _watch(service: ProbeService, workspace: str, busy: bool) -> None:
     st.fragment(body, run_every=1.0 if busy else None)()
 
 
-def _status(status: RunStatus) -> None:
+def _status(current: View, status: RunStatus) -> None:
     share = status.done / status.total if status.total else 1.0
     if not status.finished:
         st.progress(share, text=f"{status.done} of {status.total} endpoints")
@@ -125,9 +127,11 @@ def _status(status: RunStatus) -> None:
             f"{status.done} endpoints: {status.values} values measured, {status.missing} without a value.",
             icon=":material/check_circle:",
         )
+    if status.finished:
+        st.page_link(pages.named("ranking"), label="See the ranking", icon=":material/leaderboard:")
     rows = [
         {
-            "Vendor": item.vendor,
+            "Vendor": current.name(item.vendor),
             "Endpoint": item.endpoint,
             "State": item.state,
             "Values": item.values,
@@ -148,4 +152,6 @@ def _status(status: RunStatus) -> None:
         st.subheader("Why values are missing, and what to do")
         for cause, count in sorted(status.causes.items(), key=lambda pair: -pair[1]):
             why = explain(cause)
-            st.markdown(f"**{plain(why.sentence)}** ({count} values, `{cause}`)  \n{plain(why.advice)}")
+            st.markdown(f"**{plain(why.sentence)}** ({how_many(count, 'value')}, `{cause}`)  \n{plain(why.advice)}")
+        if any("--" in explain(cause).advice for cause in status.causes):
+            st.caption("Options that begin with two hyphens are those of `mailrubric probe` on the command line.")

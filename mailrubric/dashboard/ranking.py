@@ -97,7 +97,7 @@ def _headline(current: View) -> None:
             )
     with st.container(horizontal=True):
         st.metric("Ranked", len(ranked), border=True)
-        st.metric("Too little evidence", len(insufficient), border=True, help="Under the coverage set in the sidebar")
+        st.metric("Insufficient evidence", len(insufficient), border=True, help="Under the coverage set in the sidebar")
         st.metric(
             "Failed a gate",
             len(current.shown) - len(ranked) - len(insufficient),
@@ -164,7 +164,7 @@ def _table(current: View, vendors: list[VendorScore]) -> None:
             "Claimed": st.column_config.NumberColumn(
                 format="%.0f %%", help="Share of the weight that rests on what the vendor says"
             ),
-            "Gates": st.column_config.TextColumn(help="Requirements that must hold; provisional while unknown"),
+            "Gates": st.column_config.TextColumn(help="Requirements that must hold; undecided while unknown"),
         },
     )
     rows = event.selection.rows if hasattr(event, "selection") else []
@@ -182,8 +182,8 @@ def _share(vendor: VendorScore, kind: str) -> float:
 def _gates(vendor: VendorScore) -> str:
     if not vendor.gates:
         return "none set"
-    provisional = sum(gate.status == "provisional" for gate in vendor.gates)
-    return f"{provisional} provisional" if provisional else "all pass"
+    undecided = sum(gate.status == "provisional" for gate in vendor.gates)
+    return f"{undecided} undecided" if undecided else "passed"
 
 
 def _failed(failed: list[VendorScore]) -> None:

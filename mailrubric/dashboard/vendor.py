@@ -82,9 +82,9 @@ def _figures(vendor: VendorScore) -> None:
         st.metric("Score", points(vendor.score), border=True)
         st.metric("Interval", interval(vendor.low, vendor.high), border=True)
         st.metric("Coverage", f"{points(vendor.coverage)} %", border=True)
-        provisional = sum(gate.status == "provisional" for gate in vendor.gates)
+        undecided = sum(gate.status == "provisional" for gate in vendor.gates)
         failed = sum(gate.status == "fail" for gate in vendor.gates)
-        gates = f"{failed} failed" if failed else f"{provisional} provisional" if provisional else "all pass"
+        gates = f"{failed} failed" if failed else f"{undecided} undecided" if undecided else "passed"
         st.metric("Gates", gates if vendor.gates else "none", border=True)
 
 
