@@ -144,6 +144,7 @@ class Wire(asyncio.BufferedProtocol):
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self._chunk = bytearray(_CHUNK_BYTES)
+        self._first = True
         self._paused = False
         self._may_write = True
         self._waiter: asyncio.Future[None] | None = None
@@ -170,7 +171,11 @@ class Wire(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """``nbytes`` have arrived."""
         self.received += memoryview(self._chunk)[:nbytes]
-        self.arrivals.add(nbytes, now())
+        at = now()
+        if self._first:  # it may have come long ago: much of what we load is loaded while the first server greets us
+            self._first = False
+            at = round(at - waited_ms(self) / 1000, 6)
+        self.arrivals.add(nbytes, at)
         if len(self.received) >= BUFFER_BYTES and not self._paused:
             self._paused = True
             self.transport.pause_reading()
@@ -814,7 +819,29 @@ def _stapled(tls: SSL.Connection, staple: bytes, data: object | None) -> bool:
 
 
 _TCP_INFO_BYTES = 104
-_ROUND_TRIP, _RETRANSMITTED = 68, 100  # where tcpi_rtt (µs) and tcpi_total_retrans stand, since Linux 2.6
+_LAST_RECEIVED, _ROUND_TRIP, _RETRANSMITTED = 52, 68, 100
+"""Where ``tcpi_last_data_recv`` (ms), ``tcpi_rtt`` (µs) and ``tcpi_total_retrans`` stand, since Linux 2.6."""
+_TICK_MS = 4
+"""How far off ``tcpi_last_data_recv`` may be: it counts the kernel's ticks (CONFIG_HZ=250)."""
+
+
+def _tcp_info(wire: Wire) -> bytes | None:
+    """What the system knows of a connection; None where it does not tell."""
+    plug = wire.transport.get_extra_info("socket")
+    option = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+    if plug is None or option is None:
+        return None
+    try:
+        told: bytes = plug.getsockopt(socket.IPPROTO_TCP, option, _TCP_INFO_BYTES)
+    except OSError:
+        return None
+    return told if len(told) == _TCP_INFO_BYTES else None
+
+
+def waited_ms(wire: Wire) -> float:
+    """How long what has just been read had been waiting for us at least, in milliseconds."""
+    told = _tcp_info(wire)
+    return 0.0 if told is None else max(0.0, struct.unpack_from("=I", told, _LAST_RECEIVED)[0] - _TICK_MS)
 
 
 def handshake_ms(wire: Wire) -> float | None:
@@ -822,15 +849,8 @@ def handshake_ms(wire: Wire) -> float | None:
     operating system (Linux, ``TCP_INFO``): our own knows no more than when we came round to look, which may be long
     after when the machine is busy. None where the system does not tell, or when a lost SYN had to be sent again: what
     it tells then is not the time since the first."""
-    plug = wire.transport.get_extra_info("socket")
-    option = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
-    if plug is None or option is None:
-        return None
-    try:
-        told = plug.getsockopt(socket.IPPROTO_TCP, option, _TCP_INFO_BYTES)
-    except OSError:
-        return None
-    if len(told) < _TCP_INFO_BYTES:
+    told = _tcp_info(wire)
+    if told is None:
         return None
     (round_trip,), (again,) = (struct.unpack_from("=I", told, place) for place in (_ROUND_TRIP, _RETRANSMITTED))
     return round_trip / 1000 if round_trip and not again else None

@@ -721,19 +721,27 @@ async def test_the_guard_looks_at_what_a_name_resolves_to() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a TCP handshake took")
 async def test_connecting_takes_no_longer_because_we_are_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system has shaken hands long before we come round to look."""
-    busy = 0.3
+    busy = 0.4
+    taken: list[socket.socket] = []
+
+    def greet_and_be_busy() -> None:
+        taken.append(server.accept()[0])
+        taken[0].sendall(b"220 early\r\n")
+        time.sleep(busy)
 
     async def connect_and_be_late(address: str, port: int, until: float) -> Wire:
-        asyncio.get_running_loop().call_soon(time.sleep, busy)
+        asyncio.get_running_loop().call_soon(greet_and_be_busy)
         return await connect(address, port, until)
 
     monkeypatch.setattr("probes.network.connect", connect_and_be_late)
-    async with (
-        serve((Silence(),)) as server,
-        Network(submission(server.port), OPTIONS) as network,
-        await network.dial("127.0.0.1", server.port) as connection,
-    ):
-        assert 0 < connection.connect_ms < 1000 * busy
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        async with Network(submission(port), OPTIONS) as network, await network.dial("127.0.0.1", port) as connection:
+            opened = connection.clock()
+            assert await connection.read_line() == b"220 early"
+            assert 0 < connection.connect_ms < 1000 * busy
+            assert 0 <= connection.ms_since(opened) < 1000 * busy, "neither is the greeting late"
+        taken[0].close()
 
 
 async def test_what_was_there_before_we_spoke_has_kept_nobody_waiting() -> None:
