@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -221,13 +222,20 @@ def _turning_points(plans: Sequence[Plan], up_to: int, need: Need) -> list[int]:
         bends.update(_bends(plan, up_to, need))
         if plan.block and plan.block > 1:
             # Sold in blocks: a staircase, every step of which is a turning point.
-            start = _included(plan, need)
-            bends.update(range(start, min(up_to, start + _STEPS * plan.block) + 1, plan.block))
+            start, end = _included(plan, need), min(up_to, plan.maximum_emails or up_to)
+            bends.update(range(start, min(end, start + _STEPS * plan.block) + 1, plan.block))
     ordered = sorted({point for bend in bends for point in (bend - 1, bend, bend + 1) if 1 <= point <= up_to})
     points = set(ordered)
+
+    @functools.cache
+    def amounts(volume: int) -> list[Decimal | None]:
+        here = dataclasses.replace(need, volume=volume)
+        return [cost(plan, here).amount for plan in plans]
+
     for low, high in itertools.pairwise(ordered):
         if high - low > 1:
-            points.update(point for point in _crossings(plans, low, high, need) if low <= point <= high)
+            found = _crossings(low, amounts(low), high, amounts(high))
+            points.update(point for point in found if low <= point <= high)
     return sorted(points)
 
 
@@ -251,16 +259,18 @@ def _bends(plan: Plan, up_to: int, need: Need) -> Iterator[int]:
         yield bisect.bisect_left(range(up_to), True, key=above)  # prices never fall with volume
 
 
-def _crossings(plans: Sequence[Plan], low: int, high: int, need: Need) -> Iterator[int]:
-    """Volumes next to where two plans cost the same, both being straight lines from ``low`` to ``high``."""
-    ends = []
-    for plan in plans:
-        first, last = (cost(plan, dataclasses.replace(need, volume=volume)).amount for volume in (low, high))
-        if first is not None and last is not None:
-            ends.append((Fraction(first), Fraction(last)))
+def _crossings(
+    low: int, at_low: Sequence[Decimal | None], high: int, at_high: Sequence[Decimal | None]
+) -> Iterator[int]:
+    """Volumes next to where two plans cost the same, both being straight lines from ``low`` to ``high``; the plans'
+    prices at both."""
+    ends = [
+        (first, last) for first, last in zip(at_low, at_high, strict=True) if first is not None and last is not None
+    ]
     for (a, b), (c, d) in itertools.combinations(ends, 2):
         if (a - c) * (b - d) <= 0 and (a, b) != (c, d):  # also where they meet at an end, and part there
-            crossing = int(low + (high - low) * (a - c) / ((a - c) - (b - d)))
+            left, right = Fraction(a - c), Fraction(b - d)
+            crossing = int(low + (high - low) * left / (left - right))
             yield from (crossing - 1, crossing, crossing + 1, crossing + 2)
 
 
