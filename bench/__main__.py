@@ -41,6 +41,8 @@ TITLES = {
     "mail": "100,000 real messages",
     "cadence": "Cadence: how often the intervals hold the truth",
 }
+BUSY = 1.0
+"""A load average from which on a section says that the machine was busy."""
 PROBING = ("endpoint", "report", "batch", "many", "raw")
 HEAD = """# Benchmarks
 
@@ -99,16 +101,17 @@ def section(name: str, repeats: int, only: Sequence[str]) -> Table:
     return measure(repeats, only)
 
 
-def words(name: str, table: Table) -> str:
-    """A section of the document."""
+def words(name: str, table: Table, load: float = 0.0) -> str:
+    """A section of the document. ``load``: the machine's load average when it began."""
     root = FILE.parent.parent
     command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "an unknown commit"
+    busy = f", a machine with a load of {load:.0f} from others" if load >= BUSY else ""
     today = datetime.datetime.now(datetime.UTC).date()
     return (
         f"## {TITLES[name]}\n\n{table.markdown()}\n\n"
         f"*`python -m bench {name}`, {today}, {commit}: {os.cpu_count()} cores, {processor()}, {platform.machine()}, "
-        f"Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}.*\n"
+        f"Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}{busy}.*\n"
     )
 
 
@@ -162,7 +165,8 @@ def main(arguments: Sequence[str]) -> int:
     for name in names:
         progress(f"section {name}")
         try:
-            text = words(name, section(name, given.repeats, given.only))
+            load = os.getloadavg()[0] if name == names[0] else 0.0  # later it is our own
+            text = words(name, section(name, given.repeats, given.only), load)
         except Exception as error:  # one section's failure must not cost the others; it ends the run with exit code 1
             progress(f"section {name} failed: {type(error).__name__}: {error}")
             failed.append(name)

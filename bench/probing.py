@@ -238,7 +238,7 @@ def report(repeats: int, only: Sequence[str]) -> Table:
                 figure = median(once, repeats)
             walls[round_trip] = figure.wall
             inside[round_trip] = statistics.median(float(str(each["duration_ms"])) for each in documents) / 1000
-            trips, number, connections = _longest(documents[-1], round_trip)
+            trips, number, connections = _longest(documents, round_trip)
             table.rows.append(
                 (
                     f"{round_trip} ms",
@@ -257,7 +257,7 @@ def report(repeats: int, only: Sequence[str]) -> Table:
             f"its TCP handshake to its last reply. Goal: at most {GOAL} ×."
         )
         table.notes.append(_timeline(documents[-1]))
-        table.notes.append(_bound(documents[-1], most, taken))
+        table.notes.append(_bound(documents, most, taken))
     return table
 
 
@@ -275,18 +275,25 @@ def _dialogues(document: dict[str, object]) -> dict[int, tuple[float, float]]:
     return found
 
 
-def _longest(document: dict[str, object], round_trip: float) -> tuple[int, int, int]:
+def _lengths(documents: Sequence[dict[str, object]], round_trip: float) -> dict[int, int]:
+    """Connection → round trips of its dialogue, by the median of all runs; all 0 without a round trip."""
+    runs = [_dialogues(document) for document in documents]
+    times = {number: [run[number][1] - run[number][0] for run in runs if number in run] for number in sorted(runs[-1])}
+    return {number: round(statistics.median(each) / round_trip) if round_trip else 0 for number, each in times.items()}
+
+
+def _longest(documents: Sequence[dict[str, object]], round_trip: float) -> tuple[int, int, int]:
     """Round trips of the longest dialogue, its connection, and how many connections there were."""
-    dialogues = _dialogues(document)
-    number = max(dialogues, key=lambda each: dialogues[each][1] - dialogues[each][0])
-    began, ended = dialogues[number]
-    return (round((ended - began) / round_trip) if round_trip else 0), number, len(dialogues)
+    lengths = _lengths(documents, round_trip)
+    number = max(lengths, key=lambda each: lengths[each])
+    return lengths[number], number, len(lengths)
 
 
-def _bound(document: dict[str, object], round_trip: float, taken: float) -> str:
+def _bound(documents: Sequence[dict[str, object]], round_trip: float, taken: float) -> str:
     """In words, how many round trips these dialogues cannot do without, and how near ``taken`` is."""
-    lengths = [round((ended - began) / round_trip) for _, (began, ended) in sorted(_dialogues(document).items())]
-    alone = round((_listed(document) - _dialogues(document)[1][0]) / round_trip)
+    lengths = list(_lengths(documents, round_trip).values())
+    listed = [_listed(document) - _dialogues(document)[1][0] for document in documents]
+    alone = round(statistics.median(listed) / round_trip)
     longest, shortest = max(lengths), min(lengths)
     possible = least(lengths, alone)
     unbounded = alone + max(longest, 2 * shortest)
@@ -294,8 +301,9 @@ def _bound(document: dict[str, object], round_trip: float, taken: float) -> str:
     return (
         f"{beyond}What bounds it: {len(lengths)} connections of {', '.join(map(str, lengths))} round trips, at most "
         f"{AT_ONCE} at once, the first alone until the server has listed what it offers ({alone}). In whatever order, "
-        f"that takes {possible} round trips at least, {possible / longest:.2f} × the longest; we take "
-        f"{taken / possible:.2f} × that. Without a limit on how many at once it would still be {unbounded}, "
+        f"that takes {possible} round trips at least, {possible / longest:.2f} × the longest; we take {taken:.1f}, "
+        "names and all. Without a limit on how many at once it would still be "
+        f"{unbounded}, "
         f"{unbounded / longest:.2f} × the longest: the last hellos depend on what the first ones show, and these on "
         "the list."
     )

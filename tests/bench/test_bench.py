@@ -79,7 +79,7 @@ def test_a_dialogue_is_counted_from_its_handshake_to_its_last_reply():
         {"connection": 2, "ms": 503.0, "text": "220 hello"},
         {"connection": 1, "ms": 701.0, "text": "221 bye"},
     ]
-    assert probing._longest({"transcript": steps}, 100) == (7, 1, 2)
+    assert probing._longest([{"transcript": steps}], 100) == (7, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,10 @@ def test_what_bounds_a_report_is_said_in_words():
         {"connection": 2, "ms": 400.0, "text": "connected to 192.0.2.1:587 in 100.0 ms"},
         {"connection": 2, "ms": 800.0, "text": "alert protocol_version"},
     ]
-    said = probing._bound({"transcript": steps}, 100, 8.4)
+    said = probing._bound([{"transcript": steps}], 100, 8.4)
     assert "2 connections of 8, 5 round trips" in said
     assert "has listed what it offers (3)" in said
-    assert "that takes 8 round trips at least, 1.00 × the longest; we take 1.05 × that" in said
+    assert "that takes 8 round trips at least, 1.00 × the longest; we take 8.4, names and all" in said
     assert "it would still be 13" in said
 
 
