@@ -152,7 +152,7 @@ def check(paths: Sequence[Path], *, folders: Sequence[Path] | None = None) -> li
             roots.setdefault(root.resolve(), root)
             wanted += _ways_to(path)
         elif path.is_dir():
-            inside, faults = _listing(path)
+            inside, faults = listing(path)
             problems += faults
             loose.files += [_open(file, _guess_kind) for file in inside]
             if not inside:
@@ -246,7 +246,7 @@ def judgements_of(directory: Path, catalogue: Catalogue) -> dict[str, Judgement]
     """Every evaluator's weights in a workspace, by name (the file's when it says none), in the order of the files.
     Raises ``CatalogueError`` with every error of all files."""
     found: dict[str, Judgement] = {}
-    paths, problems = _listing(directory / EVALUATIONS)
+    paths, problems = listing(directory / EVALUATIONS)
     for path in paths:
         judgement, faults = _judgement(path, catalogue)
         problems += faults
@@ -459,7 +459,7 @@ def _read_folder(folder: Path, *, with_vendors: bool = True, whole: bool = False
     for kind, name in _FOLDERS:
         if (kind == "vendor" and not with_vendors) or (kind == "weights" and not whole):
             continue
-        paths, problems = _listing(folder / name)
+        paths, problems = listing(folder / name)
         layer.problems += problems
         layer.files += [_open(path, _always(kind)) for path in paths]
     settings = folder / SETTINGS_FILE
@@ -468,8 +468,9 @@ def _read_folder(folder: Path, *, with_vendors: bool = True, whole: bool = False
     return layer
 
 
-def _listing(folder: Path) -> tuple[list[Path], list[Problem]]:
-    """The YAML files of a folder by name. A folder that does not exist holds none."""
+def listing(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """The YAML files of a folder by name, and what is wrong with the folder or with other names in it. A folder that
+    does not exist holds none."""
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except FileNotFoundError:

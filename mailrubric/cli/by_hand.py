@@ -63,7 +63,7 @@ def writing() -> Iterator[None]:
     except TableError as error:
         raise Failure(f"nothing was written: {error}", 1) from error
     except OSError as error:
-        raise Usage(f"nothing was written: {error}") from error
+        raise Usage(f"nothing was written: {error.filename or 'the file'}: {error.strerror or error}") from error
 
 
 def time_of(text: str | None, option: str) -> datetime | None:

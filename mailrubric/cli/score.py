@@ -144,7 +144,7 @@ def explain(
 
 
 def _show_ranking(scored: Scored) -> None:
-    from mailrubric.display import interval, points, tenths
+    from mailrubric.display import how_many, interval, points, tenths
 
     evaluation = scored.evaluation
     _show_rules(scored)
@@ -169,8 +169,9 @@ def _show_ranking(scored: Scored) -> None:
     if insufficient:
         say()
         say(
-            f"{insufficient} of {len(evaluation.vendors)} vendors have evidence for less than "
-            f"{tenths(evaluation.minimum_coverage)} % of the weight and get no rank. "
+            f"{insufficient} of {how_many(len(evaluation.vendors), 'vendor')} {'has' if insufficient == 1 else 'have'} "
+            f"evidence for less than {tenths(evaluation.minimum_coverage)} % of the weight and "
+            f"{'gets' if insufficient == 1 else 'get'} no rank. "
             "mailrubric explain VENDOR says what would find out more."
         )
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailrubric.catalogue.load import listing
 from mailrubric.catalogue.messages import CatalogueError, Problem, order
 from mailrubric.display import how_many
 from mailrubric.evidence.observation import Observation
@@ -56,17 +57,15 @@ def read(directory: Path, categories: Mapping[str, str], until: datetime | None 
     tickets, faults = support.read(folder / support.FILE, vendors)
     problems += faults
     trials: dict[str, tasks.Trial] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        if path.name == tasks.TASKS_FILE or path.name.startswith("."):
+    paths, faults = listing(folder)
+    problems += faults
+    for path in paths:
+        if path.name == tasks.TASKS_FILE:
             continue
         trial, faults = tasks.read_trial(path, vendors, listed, until)
         problems += faults
         if trial is not None:
             trials[trial.vendor] = trial
-    problems += [
-        Problem(path, 0, 0, "is not read: its name must end in .yaml", severity="warning")
-        for path in sorted(folder.glob("*.yml"))
-    ]
     day = None if until is None else until.astimezone(UTC).date().isoformat()
     return Trials(
         folder,

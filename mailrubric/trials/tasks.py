@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -156,7 +157,7 @@ def shipped_tasks_file() -> Path:
 
 def read_tasks(path: Path) -> tuple[tuple[Task, ...], list[Problem]]:
     """The tasks of a workspace's own list, or the shipped one when there is no file."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return shipped_tasks(), []
     document, problems = _document(path)
     if document is None:

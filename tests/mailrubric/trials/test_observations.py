@@ -185,3 +185,20 @@ def test_the_fingerprint_changes_with_a_file(place):
 def test_a_workspace_without_trials_has_none(tmp_path):
     assert observations(Workspace.open(tmp_path), None) == []
     assert not (tmp_path / "trials").exists(), "looking makes no folder"
+
+
+def test_a_folder_that_cannot_be_listed_is_a_fault_and_not_an_empty_one(tmp_path):
+    (tmp_path / folder.FOLDER).write_text("no folder")
+    found, problems = folder.read(tmp_path, {"acme": "esp"})
+    assert (found.answers, found.tickets, found.trials) == ((), (), {})
+    assert [problem.message for problem in problems if problem.path == tmp_path / folder.FOLDER] == [
+        "cannot be read: Not a directory"
+    ]
+
+
+def test_a_list_of_tasks_that_is_a_link_to_nothing_is_a_fault(tmp_path):
+    (tmp_path / folder.FOLDER).mkdir()
+    (tmp_path / folder.FOLDER / "tasks.yaml").symlink_to("gone.yaml")
+    found, problems = folder.read(tmp_path, {"acme": "esp"})
+    assert found.tasks == ()
+    assert ["cannot be read" in problem.message for problem in problems] == [True]
