@@ -93,12 +93,12 @@ def _bulk_but_for(sign: str) -> Callable[[AnalysedMessage], bool | None]:
     return lambda message: listing.kind(message, without=sign)
 
 
-def _html(message: AnalysedMessage) -> bool:
-    return message.html is True
+def _html(message: AnalysedMessage) -> bool | None:
+    return message.html
 
 
-def _linked(message: AnalysedMessage) -> bool:
-    return bool(message.links)
+def _linked(message: AnalysedMessage) -> bool | None:
+    return None if message.links is None else message.links > 0
 
 
 def _picture_only(message: AnalysedMessage) -> bool:
@@ -206,10 +206,10 @@ class Aggregate:
             about = applies(message)
             if metric in _OF_BULK:
                 self._of_all[metric].add(value(message), ("", ""))
-            if about is None:
+            if about is None and metric in _OF_BULK:
                 self.tallies[metric].add(None, _KIND_UNKNOWN)
-            elif about:
-                found = value(message)
+            elif about is None or about:
+                found = value(message) if about else None
                 cause = ("", "")
                 if found is None:
                     missing = message.cause(field)

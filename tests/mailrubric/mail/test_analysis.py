@@ -291,7 +291,8 @@ def test_what_is_unknown_widens_the_interval_to_both_sides() -> None:
 
 
 def plain(**values: object) -> AnalysedMessage:
-    return dataclasses.replace(AnalysedMessage(from_domain="a.example", dkim="none", dkim_aligned=False), **values)  # type: ignore[arg-type]
+    whole = AnalysedMessage(from_domain="a.example", dkim="none", dkim_aligned=False, html=False, links=0)
+    return dataclasses.replace(whole, **values)  # type: ignore[arg-type]
 
 
 def figures(messages: Iterator[AnalysedMessage] | list[AnalysedMessage]) -> dict[str, tuple[float | None, str]]:
@@ -310,6 +311,18 @@ def test_a_signature_that_was_not_checked_is_not_its_absence() -> None:
     assert found["trial.dkim_key_bits"] == (None, "offline")
     few = figures([plain()] * 95 + [unchecked] * 5)
     assert few["trial.dkim_pass_share"] == (0.0, "")
+
+
+def test_a_message_that_was_not_read_whole_may_hold_anything() -> None:
+    why = tuple(Missing(field, "message_cut") for field in ("plain_text", "html", "links"))
+    cut = plain(cut=True, html=None, plain_text=None, links=None, causes=why)
+    rich = plain(html=True, plain_text=True, links=3, https_links=3)
+    found = figures([rich] * 3 + [cut])
+    for metric in ("plain_text_share", "picture_only_share", "https_links_share", "tracking_pixel_share"):
+        assert found[f"trial.{metric}"] == (None, "message_cut"), metric
+    seldom = {each.metric: each for each in aggregate([rich] * 19 + [cut]).figures()}
+    assert (seldom["trial.plain_text_share"].value, seldom["trial.plain_text_share"].unknown) == (100.0, 1)
+    assert seldom["trial.plain_text_share"].low == 100 * wilson(19, 20)[0]
 
 
 def test_shares_are_of_what_they_are_about() -> None:
