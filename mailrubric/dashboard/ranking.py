@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from mailrubric.dashboard import charts, contradictions, pages
 from mailrubric.dashboard.preconditions import notice
@@ -23,7 +24,14 @@ def page() -> None:
     if not current.shown:
         _nothing(current)
         return
-    _headline(current)
+    surety = _headline(current)
+    _vendors(current)
+    if surety is not None:
+        # Drawing takes longer than ranking: the new order is there before it.
+        _sure(current, surety)
+
+
+def _vendors(current: View) -> None:
     wanted = st.text_input(
         "Filter by name",
         key="name",
@@ -67,8 +75,17 @@ def _nothing(current: View) -> None:
         st.info("There is no vendor yet. `mailrubric new vendor ID` writes a profile to start from.")
 
 
-def _headline(current: View) -> None:
-    """The answer of all that is shown, whatever the filter hides."""
+def _sure(current: View, place: DeltaGenerator) -> None:
+    sure = robustness(current)
+    place.markdown(
+        f"Drawn {sure.draws:,} times, with weights up to {100 * sure.spread:.0f} % off yours and all that is "
+        f"uncertain: {plain(sure.sentence)}"
+    )
+
+
+def _headline(current: View) -> DeltaGenerator | None:
+    """The answer of all that is shown, whatever the filter hides. Gives the place for how sure it is, if it can be."""
+    surety = None
     ranked = [vendor for vendor in current.shown if vendor.status == "ranked"]
     insufficient = [vendor for vendor in current.shown if vendor.status == "insufficient"]
     if ranked:
@@ -83,15 +100,11 @@ def _headline(current: View) -> None:
                 if second.high > first.low
                 else ", and no missing evidence can turn this round."
             )
-            sure = robustness(current)
-            sentence += (
-                f"\n\nDrawn {sure.draws:,} times, with weights up to {100 * sure.spread:.0f} % off yours and all "
-            )
-            sentence += f"that is uncertain: {plain(sure.sentence)}"
         else:
             sentence += "; no other vendor has enough evidence for a rank."
         st.markdown(sentence)
         if len(ranked) > 1:
+            surety = st.container()
             st.page_link(
                 pages.named("decision"), label="How sure that is, and what would change it", icon=":material/balance:"
             )
@@ -120,6 +133,7 @@ def _headline(current: View) -> None:
             icon=":material/hourglass_empty:",
         )
         st.page_link(pages.named("probe"), label="Probe vendors now", icon=":material/radar:")
+    return surety
 
 
 def _table(current: View, vendors: list[VendorScore]) -> None:
