@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import dataclasses
 import datetime
 import os
 import signal
@@ -37,6 +38,8 @@ from probes.network import Network, Options
 from probes.registry import probe as shipped_probe
 
 WORKSPACE = "the workspace"
+PATIENCE = 60.0
+"""Seconds for what is done at once on a machine that has time."""
 
 
 @pytest.fixture(scope="module")
@@ -292,11 +295,10 @@ async def test_stopping_gives_up_what_is_in_flight_and_keeps_what_is_done(option
         if sum(each.state == "finished" for each in events) == 3:
             stop.set()
 
-    began = time.monotonic()
-    summary = await probe_vendors(
+    run = probe_vendors(
         jobs_for(40), options=options, store=store, progress=heard, concurrency=6, probes=[probe], stop=stop
     )
-    assert time.monotonic() - began < 5
+    summary = await asyncio.wait_for(run, PATIENCE)  # the probe would wait for ever
     assert summary.cancelled
     assert summary.done == summary.total == 40
     assert probe.cancelled > 0
@@ -313,7 +315,7 @@ async def test_stopped_before_it_began(options: Options) -> None:
     stop = asyncio.Event()
     stop.set()
     probe = Waiting(lambda _: None)
-    summary = await asyncio.wait_for(probe_vendors(jobs_for(5), options=options, probes=[probe], stop=stop), 5)
+    summary = await asyncio.wait_for(probe_vendors(jobs_for(5), options=options, probes=[probe], stop=stop), PATIENCE)
     assert summary.cancelled
     assert [dict(vendor.states) for vendor in summary.vendors.values()] == [{"cancelled": 1}] * 5
     assert probe.now == 0
@@ -328,10 +330,10 @@ async def test_cancelling_the_task_cleans_up_too(options: Options, store: Store)
             finished.set()
 
     task = asyncio.create_task(probe_vendors(jobs_for(5), options=options, store=store, probes=[probe], progress=heard))
-    await asyncio.wait_for(finished.wait(), 5)
+    await asyncio.wait_for(finished.wait(), PATIENCE)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, PATIENCE)
     assert probe.now == 0
     assert store.counts()["reports"] == 1
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -340,26 +342,23 @@ async def test_cancelling_the_task_cleans_up_too(options: Options, store: Store)
 async def test_real_conversations_are_cut_off_cleanly(catalogue: Catalogue, options: Options, store: Store) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(0.4, stop.set)
-    began = time.monotonic()
     summary = await probe_vendors(plan(catalogue, ["lab-slow"]), options=options, store=store, stop=stop)
-    assert time.monotonic() - began < 3  # the greeting alone would take longer than that for the first
     assert summary.vendors["lab-slow"].states["cancelled"] >= 2
+    # Its greeting alone takes several seconds.
     assert "submission" not in {each.role for each in store.observations()}
 
 
 class SlowStore(Store):
-    """A store on a slow disk. ``writes``: when each one began and ended."""
+    """A store on a slow disk: ``write`` is done before each report is written."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, write: Callable[[], object] = lambda: time.sleep(0.4)) -> None:
         super().__init__(url)
-        self.writes: list[tuple[float, float]] = []
+        self.write = write
         self.began = 0
 
     def add_report(self, vendor_id: str, report: Report, units: object = None) -> str:
-        began = time.monotonic()
         self.began += 1
-        time.sleep(0.4)
-        self.writes.append((began, time.monotonic()))
+        self.write()
         return super().add_report(vendor_id, report)
 
 
@@ -383,20 +382,23 @@ async def test_what_is_being_written_when_the_run_stops_gets_written(options: Op
 
 
 async def test_writing_never_holds_up_the_event_loop(options: Options, url: str) -> None:
-    ticks: list[float] = []
+    ticks = 0
 
     async def tick() -> None:
+        nonlocal ticks
         while True:
             await asyncio.sleep(0.01)
-            ticks.append(time.monotonic())
+            ticks += 1
+
+    def until_it_ticked() -> None:
+        so_far = ticks
+        _until(lambda: ticks > so_far + 3)
 
     ticking = asyncio.create_task(tick())
-    with SlowStore(url) as store:
+    with SlowStore(url, until_it_ticked) as store:
         await probe_vendors(jobs_for(3), options=options, store=store, probes=[Waiting(lambda _: 0.0)])
         ticking.cancel()
-        assert len(store.writes) == 3
-        for began, ended in store.writes:
-            assert len([moment for moment in ticks if began < moment < ended]) > 3
+        assert store.began == store.counts()["reports"] == 3
 
 
 class FullStore(Store):
@@ -449,7 +451,7 @@ async def test_a_fault_of_the_callers_own_reaches_the_caller(options: Options) -
             raise LookupError("the progress bar broke")
 
     with pytest.raises(LookupError, match="progress bar"):
-        await asyncio.wait_for(probe_vendors(jobs_for(3), options=options, probes=[probe], progress=faulty), 5)
+        await asyncio.wait_for(probe_vendors(jobs_for(3), options=options, probes=[probe], progress=faulty), PATIENCE)
     assert probe.now == 0
 
 
@@ -471,7 +473,7 @@ from probes.network import Options
 
 workspace = Workspace.open(Path(sys.argv[1]))
 catalogue = workspace.catalogue()
-jobs = plan(catalogue, catalogue.vendors)
+jobs = plan(catalogue, [vendor for vendor in catalogue.vendors if vendor != "lab-slow"])
 
 def heard(event):
     if event.state in ("finished", "failed"):
@@ -500,7 +502,8 @@ async def test_killed_in_the_middle_it_loses_at_most_what_is_in_flight(
     running: lab.Lab, catalogue: Catalogue, options: Options, url: str, reports: int
 ) -> None:
     told = await asyncio.to_thread(_run_and_kill, running.workspace, url, reports)
-    jobs = plan(catalogue, catalogue.vendors)
+    jobs = plan(catalogue, [vendor for vendor in catalogue.vendors if vendor != "lab-slow"])
+    options = dataclasses.replace(options, limits=dataclasses.replace(options.limits, spacing_mx=0.05))
     with Store(url) as store:
         stored = {
             f"{report.vendor}|{key}"
@@ -541,7 +544,7 @@ def test_the_service_runs_in_the_background(
     run_id = service.start(WORKSPACE, jobs, options=options, store_url=url, concurrency=4)
     first = service.status(run_id)
     assert first.total == len(first.items) == len(jobs)
-    done = service.wait(run_id, 60)
+    done = service.wait(run_id, PATIENCE)
     assert (done.finished, done.cancelled, done.error, done.done) == (True, False, "", len(jobs))
     assert service.current(WORKSPACE) == done
     assert set(done.causes) == {"connection_refused", "resolver_not_validating"}
@@ -570,7 +573,7 @@ def test_one_run_at_a_time_in_a_workspace(service: ProbeService, options: Option
     _until(lambda: probe.now == 6)
     assert {item.state for item in service.status(first).items} == {"started"}
     service.cancel(first)
-    ended = service.wait(first, 10)
+    ended = service.wait(first, PATIENCE)
     assert (ended.finished, ended.cancelled, ended.error) == (True, True, "")
     assert {item.state for item in ended.items} == {"cancelled"}
     assert not service.status(other).finished
@@ -583,7 +586,7 @@ def test_one_run_at_a_time_in_a_workspace(service: ProbeService, options: Option
 def test_what_stops_a_run_is_told(service: ProbeService, options: Options, tmp_path: Path) -> None:
     nowhere = f"sqlite:///{tmp_path / 'no' / 'such' / 'folder'}/store.sqlite"
     run_id = service.start(WORKSPACE, jobs_for(1), options=options, store_url=nowhere, probes=[Waiting(lambda _: 0)])
-    status = service.wait(run_id, 10)
+    status = service.wait(run_id, PATIENCE)
     assert status.finished
     assert not status.cancelled
     assert "can't be opened" in status.error
@@ -593,7 +596,7 @@ def test_only_the_last_runs_are_kept(service: ProbeService, options: Options, ur
     ids = []
     for _ in range(ProbeService.RUNS_KEPT + 3):
         ids.append(service.start(WORKSPACE, [], options=options, store_url=url))
-        assert service.wait(ids[-1], 10).finished
+        assert service.wait(ids[-1], PATIENCE).finished
     with pytest.raises(KeyError):
         service.status(ids[0])
     assert service.status(ids[-2]).finished
@@ -637,7 +640,7 @@ def test_the_service_leaves_no_thread_behind(options: Options, url: str) -> None
     made.close()
     _until(lambda: threading.active_count() == before)
     again = made.start(WORKSPACE, jobs_for(2), options=options, store_url=url, probes=[Waiting(lambda _: 0.0)])
-    assert made.wait(again, 10).values == 2
+    assert made.wait(again, PATIENCE).values == 2
     made.close()
 
 
@@ -645,7 +648,7 @@ def test_there_is_one_service_for_a_process() -> None:
     assert shared_service() is shared_service()
 
 
-def _until(holds: Callable[[], bool], seconds: float = 10) -> None:
+def _until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end

@@ -25,15 +25,15 @@ def test_it_starts_quickly_and_leaves_nothing_behind(folder: Path) -> None:
     running = lab.start(folder)
     assert time.process_time() - began < 1
     ports = {(running._servers.addresses[place.host], port) for place, port in running.ports.items()}
-    with socket.create_connection(running.resolver, timeout=5):  # a conversation that goes on while the lab closes
+    with socket.create_connection(running.resolver, timeout=30):  # a conversation that goes on while the lab closes
         began = time.monotonic()
         running.close()
-        assert time.monotonic() - began < 5  # its own patience would be ten seconds
+        assert time.monotonic() - began < 9  # its own patience would be ten seconds
     running.close()
     assert threading.active_count() == threads
     for address, port in ports:
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((address, port), timeout=5)
+            socket.create_connection((address, port), timeout=30)
     assert yaml.safe_load((folder / "mailrubric.yaml").read_text())["vantage"] == "lab"  # the workspace stays
 
 
