@@ -61,7 +61,8 @@ def sensitivity(
         print_json({"rules_hash": scored.evaluation.rules_hash, "as_of": scored.evaluation.as_of, **_plain(found)})
         return
     print_title(found.sentence)
-    say(f"{found.leader} is {found.gap:.1f} points ahead of {found.challenger}.")
+    if found.gap:
+        say(f"{found.leader} is {found.gap:.1f} points ahead of {found.challenger}.")
     _flip_table("By the weight of a group", found.groups, rows)
     _flip_table("By the weight of a criterion", found.criteria, rows)
     if found.values:

@@ -275,6 +275,11 @@ def _robust_sentence(standings: Sequence[Standing], beats: FloatArray, close: bo
     if len(standings) == 1:
         return f"{first.name} is the only vendor with a rank."
     second = standings[1]
+    if first.rank == second.rank:
+        return (
+            f"Not settled: {first.name} and {second.name} are level; {first.name} beats {second.name} in "
+            f"{_share(float(beats[0, 1]))} of the draws."
+        )
     if float(beats[0, 1]) < 0.5:
         return (
             f"Not settled: {second.name} beats {first.name} in {_share(float(beats[1, 0]))} of the draws, although "
@@ -341,7 +346,9 @@ def sensitive(
         criteria=single,
         values=_value_flips(given, titles, first, second, {criterion.id: criterion for criterion in criteria}),
         unknowns=_unknowns(given, evaluation, titles),
-        sentence=_flip_sentence(given.vendors[first], given.vendors[second], groups),
+        sentence=_flip_sentence(
+            given.vendors[first], given.vendors[second], float(scores[first] - scores[second]), groups
+        ),
     )
 
 
@@ -430,7 +437,13 @@ def _gates_that_may_fail(given: Problem, evaluation: Evaluation) -> dict[int, fl
     return chances
 
 
-def _flip_sentence(leader: VendorScore, challenger: VendorScore, groups: Sequence[WeightFlip]) -> str:
+_LEVEL = 5e-10
+"""Points within which two scores are the same, as in the ranking."""
+
+
+def _flip_sentence(leader: VendorScore, challenger: VendorScore, gap: float, groups: Sequence[WeightFlip]) -> str:
+    if abs(gap) <= _LEVEL:
+        return f"{leader.name} and {challenger.name} are level: whatever moves one of them decides."
     nearest = next((flip for flip in groups if flip.at is not None), None)
     if nearest is None or nearest.at is None:
         return f"No weight of a single group puts {challenger.name} before {leader.name}."
@@ -480,6 +493,8 @@ def _sentences(
 ) -> list[str]:
     ahead = "ahead of" if difference >= 0 else "behind"
     told = [f"{first.name} is {abs(difference):.1f} points {ahead} {second.name}."]
+    if abs(difference) <= _LEVEL:
+        told = [f"{first.name} and {second.name} are level."]
     for line, sign in ((first, 1.0), (second, -1.0)):
         for reason in [each for each in reasons if sign * each.points > 1e-9][:at_most]:
             told.append(_sentence(line, first, second, reason))

@@ -70,6 +70,15 @@ def test_the_same_seed_gives_the_same_ranking_to_the_last_bit() -> None:
     assert robust(evaluation, draws=300).standings != robust(evaluation, draws=300, seed=9).standings
 
 
+def test_two_that_are_level_are_not_said_to_be_ahead() -> None:
+    same = {"fast": 50.0, "cheap": 50.0, "fair": 50.0}
+    evaluation = _evaluation({"ant": same, "bee": same})
+    assert robust(evaluation, draws=500).sentence.startswith("Not settled: Ant and Bee are level; Ant beats Bee in")
+    assert robust(evaluation, draws=500).close_call
+    assert sensitive(evaluation).sentence == "Ant and Bee are level: whatever moves one of them decides."
+    assert compare(evaluation, "ant", "bee").sentences[0] == "Ant and Bee are level."
+
+
 def test_what_is_unknown_is_drawn_too() -> None:
     facts = {**CLEAR, "cat": {"fast": 88.0}}
     found = {each.id: each for each in robust(_evaluation(facts), spread=0.0, draws=4000).standings}
