@@ -323,8 +323,8 @@ def _probes(names: Sequence[str]) -> tuple[Probe, ...] | None:
     for name in names:
         if name not in registry.names():
             close = difflib.get_close_matches(name, registry.names(), 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise Usage(f"no such probe: {name}{hint} There are {', '.join(registry.names())}")
+            hint = f"; did you mean {close[0]}? There are" if close else "; there are"
+            raise Usage(f"no such probe: {name}{hint} {', '.join(registry.names())}")
     return tuple(registry.probe(name) for name in dict.fromkeys(names))
 
 
