@@ -62,6 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         workspace = Workspace.open(running.workspace)
         catalogue = workspace.catalogue()
         options = Options(**workspace.network_options())
+        options = dataclasses.replace(options, limits=dataclasses.replace(options.limits, spacing_mx=0.05))
         with Store(workspace.store_url()) as store:
             summary = asyncio.run(
                 probe_vendors(
