@@ -79,8 +79,8 @@ def agreement(
 ) -> Agreement:
     """What each person would choose, and what all together. ``judgements``: name → weights; at least one.
 
-    Together they have the mean of their shares, of groups and of criteria within them; where all compared groups two
-    at a time, the normalised geometric mean of the groups' shares. Raises ``WeightError`` for weights that define
+    Together they have the mean of their shares, of groups and of criteria within them; where all compared the same
+    groups two at a time, the normalised geometric mean of the groups' shares. Raises ``WeightError`` for weights that define
     no score.
     """
     catalogue = table.catalogue
@@ -98,8 +98,10 @@ def agreement(
             _, consistency = weighting.pairwise(weighting.comparison_matrix(compared(judgement), judgement.pairwise))
         evaluation = weigh(table, preset=preset, weights=weights, minimum_coverage=minimum_coverage)
         people.append(_person(name, method_of(judgement), consistency, share, evaluation))
-    all_pairwise = all(person.method == "pairwise" for person in people)
     names = [group.id for group in catalogue.groups]
+    # One who leaves a group out would take it from all others too: no geometric mean over different groups.
+    same_groups = len({frozenset(name for name in names if share[name] > 0) for share in shares}) == 1
+    all_pairwise = same_groups and all(person.method == "pairwise" for person in people)
     mean = weighting.together(
         np.array([[share[name] for name in names] for share in shares]) / 100.0, geometric=all_pairwise
     )

@@ -72,6 +72,13 @@ def test_comparisons_of_all_are_taken_together_by_their_geometric_mean() -> None
     assert found.people[0].consistency == 0
 
 
+def test_one_who_leaves_a_group_out_does_not_take_it_from_the_others() -> None:
+    three = {"speed": {"cost": 1.0, "looks": 1.0}, "cost": {"looks": 1.0}}
+    people = {"a": _judgement(pairwise=three), "b": _judgement(pairwise={"speed": {"cost": 1.0}})}
+    found = agreement(TABLE, people)
+    assert found.together.groups == pytest.approx({"speed": 500 / 12, "cost": 500 / 12, "looks": 200 / 12})
+
+
 def test_who_enters_large_numbers_within_a_group_says_no_more_than_the_others() -> None:
     made = catalogue(
         {"speed": [criterion("fast"), criterion("quick")]},
