@@ -5,6 +5,7 @@ rich is imported only where a table or a progress bar is drawn.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
@@ -53,15 +54,30 @@ class NobodyReads(Exception):
     """The reader of our output has gone, as ``head`` does."""
 
 
+_PLAIN = str.maketrans(
+    {"–": "-", "—": "-", "−": "-", "…": "...", "“": '"', "”": '"', "‘": "'", "’": "'", "×": "x", "→": "->", "·": "-"}
+)
+"""What our own sentences use, in ASCII."""
+
+
+def _in_plain_words(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Error handler of an output (:func:`codecs.register_error`)."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    plain = error.object[error.start : error.end].translate(_PLAIN)
+    return plain.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
 def usable_output() -> None:
-    """Characters that the terminal's encoding lacks are shown as escapes rather than ending the program; an output that
-    is closed (``>&-``) takes everything and keeps nothing."""
+    """Characters that the terminal's encoding lacks are shown as the nearest ASCII, or as escapes, rather than ending
+    the program; an output that is closed (``>&-``) takes everything and keeps nothing."""
+    codecs.register_error("mailrubric-plain", _in_plain_words)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 until the program ends
         elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="mailrubric-plain")
 
 
 def report_failure(failure: Failure, *, as_json: bool) -> None:
