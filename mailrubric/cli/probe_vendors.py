@@ -38,13 +38,15 @@ _OVER: tuple[State, ...] = ("finished", "failed", "skipped", "cancelled")
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to. ``names``: vendor id → name of all that were chosen. ``events``: the last one of each
-    endpoint. ``fault``: what went wrong with the store, "" when nothing did."""
+    endpoint. ``fault``: what went wrong with the store, "" when nothing did. ``without``: vendor id → why no endpoint
+    of it was to be probed."""
 
     summary: Summary
     events: tuple[Progress, ...]
     names: dict[str, str]
     store_label: str
     fault: str
+    without: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -130,7 +132,13 @@ def run(
             at_once = concurrency or place.settings.concurrency
             summary, events, fault = _run(jobs, options, store, probes, at_once, fresh)
     names = {vendor: catalogue.vendors[vendor].name for vendor in vendors}
-    return Outcome(summary, tuple(events), names, store_words(place), fault)
+    having = {job.vendor_id for job in plan(catalogue, vendors)}
+    chosen = {job.vendor_id for job in jobs}
+    without = {vendor: "none that was asked for" for vendor in vendors if vendor not in chosen}
+    without |= {vendor: "none in its profile" for vendor in vendors if vendor not in having}
+    if replay is not None:
+        without |= dict.fromkeys(chosen, "none in the recordings")
+    return Outcome(summary, tuple(events), names, store_words(place), fault, without)
 
 
 def _refuse_overwriting(jobs: Sequence[Job], folder: Path) -> None:
@@ -330,7 +338,7 @@ def show(outcome: Outcome) -> None:
     for identifier, name in outcome.names.items():
         vendor = summary.vendors.get(identifier)
         if vendor is None:
-            rows.append((name, "none in its profile", "0", "", ""))
+            rows.append((name, outcome.without.get(identifier, "none"), "0", "", ""))
             continue
         states = ", ".join(f"{vendor.states[state]} {state}" for state in _OVER if vendor.states[state])
         causes = ", ".join(f"{short(cause)} ×{count}" for cause, count in _by_count(vendor.causes).items())
@@ -346,5 +354,6 @@ def show(outcome: Outcome) -> None:
     say()
     stopped = "Stopped. " if summary.cancelled else ""
     probed = sum(vendor.states["finished"] + vendor.states["failed"] for vendor in summary.vendors.values())
-    many = f"{probed} endpoints" if probed == summary.total else f"{probed} of {summary.total} endpoints"
+    of = "" if probed == summary.total else f" of {summary.total}"
+    many = f"{probed}{of} endpoint{'' if summary.total == 1 else 's'}"
     say(f"{stopped}{summary.values} values from {many}, kept in {outcome.store_label}")

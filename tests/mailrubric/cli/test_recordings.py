@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,13 @@ def test_endpoints_without_a_recording_are_left_out(call):
         Path("vendors/acme.yaml").write_text(f"{profile}facts: {{}}\n")
         call("probe", "acme", "--allow-private", "--record", "kept")
         Path("vendors/acme.yaml").write_text(f"{profile}  domain: [{{domain: acme.test}}]\nfacts: {{}}\n")
-    result = call("probe", "acme", "--replay", "kept")
+    other = profile.replace("acme", "bolt").replace("Acme", "Bolt").replace("submission: [{host", "mx: [{host")
+    Path("vendors/bolt.yaml").write_text(f"{other.replace(', tls: starttls', '')}facts: {{}}\n")
+    Path("vendors/cold.yaml").write_text("id: cold\nname: Cold\ncategory: esp\nendpoints: {}\nfacts: {}\n")
+    result = call("probe", "acme", "bolt", "cold", "--replay", "kept")
     assert result.code == 0
-    assert "1 of 2 endpoints have no recording" in result.err
+    assert "2 of 3 endpoints have no recording" in result.err
+    assert re.search(r"^Bolt +none in the recordings +0$", result.out, re.MULTILINE)
+    assert re.search(r"^Cold +none in its profile +0$", result.out, re.MULTILINE)
+    result = call("probe", "acme", "cold", "--role", "imap")
+    assert re.search(r"^Acme +none that was asked for +0$", result.out, re.MULTILINE)
