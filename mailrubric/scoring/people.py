@@ -80,8 +80,8 @@ def agreement(
     """What each person would choose, and what all together. ``judgements``: name → weights; at least one.
 
     Together they have the mean of their shares, of groups and of criteria within them; where all compared the same
-    groups two at a time, the normalised geometric mean of the groups' shares. Raises ``WeightError`` for weights that define
-    no score.
+    groups two at a time, the normalised geometric mean of the groups' shares. Raises ``WeightError`` for weights that
+    define no score.
     """
     catalogue = table.catalogue
     people, shares, inner = [], [], []
