@@ -8,7 +8,7 @@ from mailrubric.cli import options
 from mailrubric.cli.terminal import Failure, print_json, print_table, print_title, say
 
 if TYPE_CHECKING:
-    from mailrubric.reviews.summary import Figure, Quotation, VendorSummary
+    from mailrubric.reviews.summary import Quotation, VendorSummary
 
 _QUARTERS = 12
 """The newest are printed; --json has all."""
@@ -63,8 +63,8 @@ def _show(name: str, found: VendorSummary, quoted: tuple[Quotation, ...]) -> Non
         [
             (
                 titles[figure.metric],
-                _number(figure, figure.value),
-                "" if figure.cause else f"{_number(figure, figure.low)} to {_number(figure, figure.high)}",
+                figure.words(figure.value),
+                "" if figure.cause else figure.range_words(),
                 f"{figure.n:,}",
                 f"{figure.effective:.0f}",
                 figure.detail if figure.cause else "",
@@ -121,12 +121,6 @@ def _show(name: str, found: VendorSummary, quoted: tuple[Quotation, ...]) -> Non
         stars = "" if each.rating is None else f", {each.rating:g} star{'' if each.rating == 1 else 's'}"
         where = ", ".join(part for part in (each.source + stars, each.written[:10], each.url) if part)
         say(f"{each.label}, {ASPECTS.get(each.aspect, 'on the whole')}: “{each.text}” ({where})")
-
-
-def _number(figure: Figure, value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    return f"{value:.2f}" if figure.unit == "stars" else f"{value:.0f} %"
 
 
 def _discounted(found: VendorSummary) -> None:

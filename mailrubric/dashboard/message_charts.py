@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from mailrubric.dashboard.charts import BAR_HEIGHT, palette
+from mailrubric.dashboard.charts import palette
+from mailrubric.dashboard.interval_chart import Sampled, of_samples
 from mailrubric.dashboard.text import label
 from mailrubric.mail.cadence import Rules, Week
 
@@ -15,32 +16,14 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 def shares(given: Sequence[tuple[str, float, float, float, int]]) -> go.Figure:
     """(name, value, low, high, n) in per cent: one marker each, with its 95 % interval."""
-    colours = palette()
-    names = [f"{label(name, 40)} ({n:,})" for name, _, _, _, n in given]
-    figure = go.Figure(
-        go.Scatter(
-            x=[value for _, value, _, _, _ in given],
-            y=names,
-            mode="markers",
-            marker={"size": 11, "color": colours.score},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [high - value for _, value, _, high, _ in given],
-                "arrayminus": [value - low for _, value, low, _, _ in given],
-                "color": colours.interval,
-                "thickness": 1.6,
-                "width": 5,
-            },
-            customdata=[[low, high] for _, _, low, high, _ in given],
-            hovertemplate="%{y}: %{x:.1f} %, %{customdata[0]:.1f} to %{customdata[1]:.1f}<extra></extra>",
-        )
+    return of_samples(
+        [
+            Sampled(f"{label(name, 40)} ({n:,})", value, low, high, f"{value:.1f} %, {low:.1f} to {high:.1f}")
+            for name, value, low, high, n in given
+        ],
+        "% of messages",
+        (0.0, 100.0),
     )
-    figure.update_xaxes(title_text="% of messages", range=[-2, 102], fixedrange=True)
-    figure.update_yaxes(
-        categoryorder="array", categoryarray=names[::-1], fixedrange=True, automargin=True, ticksuffix="  "
-    )
-    return _plain(figure, max(150, len(names) * (BAR_HEIGHT + 4) + 70))
 
 
 def heat(table: Sequence[Sequence[int]], rules: Rules) -> go.Figure:

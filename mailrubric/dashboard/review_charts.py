@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from mailrubric.dashboard.charts import BAR_HEIGHT, palette
+from mailrubric.dashboard.charts import palette
+from mailrubric.dashboard.interval_chart import Sampled, of_samples
 from mailrubric.dashboard.text import label
 from mailrubric.reviews.summary import Figure, Quarter
 
@@ -91,39 +92,9 @@ def trend(quarters: Sequence[Quarter], *, stars: bool) -> go.Figure:
 
 def figures(given: Sequence[tuple[str, Figure]], title: str, scale: tuple[float, float]) -> go.Figure:
     """One marker a figure on a common scale, with its 95 % interval; all of them have a value."""
-    colours = palette()
-    names = [f"{label(name, 30)} ({figure.n:,})" for name, figure in given]
-    drawn = [figure for _, figure in given]
-    chart = go.Figure(
-        go.Scatter(
-            x=[figure.value for figure in drawn],
-            y=names,
-            mode="markers",
-            marker={"size": 11, "color": colours.score},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [(figure.high or 0) - (figure.value or 0) for figure in drawn],
-                "arrayminus": [(figure.value or 0) - (figure.low or 0) for figure in drawn],
-                "color": colours.interval,
-                "thickness": 1.6,
-                "width": 5,
-            },
-            customdata=[[figure.low, figure.high, figure.effective] for figure in drawn],
-            hovertemplate="%{y}: %{x:.2f}, %{customdata[0]:.2f} to %{customdata[1]:.2f}"
-            "<br>worth %{customdata[2]:.0f} reviews of today<extra></extra>",
-        )
-    )
-    low, high = scale
-    edge = (high - low) * 0.02
-    chart.update_xaxes(title_text=title, range=[low - edge, high + edge], fixedrange=True)
-    chart.update_yaxes(
-        categoryorder="array", categoryarray=names[::-1], fixedrange=True, automargin=True, ticksuffix="  "
-    )
-    chart.update_layout(
-        height=max(150, len(names) * (BAR_HEIGHT + 8) + 70),
-        margin={"l": 0, "r": 8, "t": 8, "b": 34},
-        hoverlabel={"align": "left"},
-        showlegend=False,
-    )
-    return chart
+    drawn = []
+    for name, each in given:
+        value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
+        said = f"{value:.2f}, {low:.2f} to {high:.2f}<br>worth {each.effective:.0f} reviews of today"
+        drawn.append(Sampled(f"{label(name, 30)} ({each.n:,})", value, low, high, said))
+    return of_samples(drawn, title, scale)

@@ -68,28 +68,19 @@ def _quoted(
     return quotations(_summary, keeping(_store))
 
 
-def _number(figure: Figure, value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    return f"{value:.2f}" if figure.unit == "stars" else f"{value:.0f} %"
-
-
-def _range(figure: Figure) -> str:
-    return f"{_number(figure, figure.low)} to {_number(figure, figure.high)}"
-
-
 def _lead(current: View, summary: VendorSummary) -> None:
     rating, sentiment = summary.rating, summary.sentiment
     parts = []
     if rating.value is not None:
-        parts.append(f"is rated **{_number(rating, rating.value)} stars** ({_range(rating)})")
+        parts.append(f"is rated **{rating.words(rating.value)} stars** ({rating.range_words()})")
     if sentiment.value is not None:
-        parts.append(f"**{_number(sentiment, sentiment.value)}** of what is written is positive ({_range(sentiment)})")
+        said = f"**{sentiment.words(sentiment.value)}** of what is written is positive"
+        parts.append(f"{said} ({sentiment.range_words()})")
     said = "; ".join(parts) if parts else "has too few reviews for a figure"
     st.markdown(f"**{plain(current.name(summary.vendor))}** {said}.")
     with st.container(horizontal=True):
-        st.metric("Stars", _number(rating, rating.value), border=True)
-        st.metric("Positive texts", _number(sentiment, sentiment.value), border=True)
+        st.metric("Stars", rating.words(rating.value), border=True)
+        st.metric("Positive texts", sentiment.words(sentiment.value), border=True)
         st.metric("Reviews that count", f"{len(summary.counted):,} of {summary.reviews:,}", border=True)
         st.metric("Newest", summary.last[:10] or "undated", border=True)
     for name, figure in (("Rating", rating), ("Texts", sentiment)):
@@ -259,6 +250,6 @@ def _beside(current: View, summaries: Sequence[tuple[str, VendorSummary]]) -> No
     first, last = rated[0], rated[-1]
     st.caption(
         f"Ratings of all vendors with enough reviews (number of ratings in brackets), from {plain(first[0])} "
-        f"({_range(first[1])}) to {plain(last[0])} ({_range(last[1])}); where intervals overlap much, the order may be "
-        "chance."
+        f"({first[1].range_words()}) to {plain(last[0])} ({last[1].range_words()}); where intervals overlap much, the "
+        "order may be chance."
     )

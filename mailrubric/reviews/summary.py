@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mailrubric.display import how_many
+from mailrubric.display import UNKNOWN, how_many
 from mailrubric.evidence.observation import Observation
 from mailrubric.evidence.select import newest
 from mailrubric.evidence.times import moment
@@ -68,6 +68,16 @@ class Figure:
     cause: str | None = None
     counts: tuple[int, int, int] | None = None
     observed: str = ""
+
+    def words(self, value: float | None) -> str:
+        """``value``, or one of its bounds, for people: ``4.21`` stars, ``73 %``, ``unknown``."""
+        if value is None:
+            return UNKNOWN
+        return f"{value:.2f}" if self.unit == "stars" else f"{value:.0f} %"
+
+    def range_words(self) -> str:
+        """``3.90 to 4.40``."""
+        return f"{self.words(self.low)} to {self.words(self.high)}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
