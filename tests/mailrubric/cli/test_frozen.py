@@ -7,14 +7,22 @@ from xml.etree import ElementTree
 
 import pytest
 
+from mailrubric.cli import main
+
 AS_OF = "2026-11-30T00:00:00Z"
 
 
+@pytest.fixture(scope="module")
+def scorecard(probed, tmp_path_factory) -> bytes:
+    path = tmp_path_factory.mktemp("frozen") / "scorecard.json"
+    assert main(["freeze", "-o", str(path), "--workspace", str(probed.workspace), "--as-of", AS_OF]) == 0
+    return path.read_bytes()
+
+
 @pytest.fixture
-def frozen(call, probed, tmp_path):
+def frozen(scorecard, tmp_path):
     path = tmp_path / "scorecard.json"
-    result = call("freeze", "-o", path, "--workspace", probed.workspace, "--as-of", AS_OF)
-    assert result.code == 0
+    path.write_bytes(scorecard)
     return path
 
 
