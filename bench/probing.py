@@ -74,18 +74,8 @@ def _rows(
         if words not in known:
             known[words] = median(lambda words=our_command: run(words)[0], repeats)  # type: ignore[misc]
         mine = known[words]
-        table.rows.append(
-            (
-                ours.what,
-                peer.name,
-                label,
-                f"{figure.words}{_runs(figure, repeats)}",
-                f"{mine.words}{_runs(mine, repeats)}",
-                ratio(figure.wall, mine.wall),
-                ratio(figure.cpu, mine.cpu),
-                "the same" if not differing else "differ, see below",
-            )
-        )
+        told = (f"{figure.words}{_runs(figure, repeats)}", f"{mine.words}{_runs(mine, repeats)}")
+        table.rows.append(_row((ours.what, peer.name, label), told, figure, mine, differing))
         if differing:
             table.notes.append(f"{peer.name} and we differ: {differing}.")
 
@@ -95,6 +85,14 @@ def _read(peer: peers.Peer, world: World, output: bytes) -> peers.Findings:
         return peer.read(world, output)
     except Exception as error:  # whatever a peer prints: it costs its own row only
         raise Failed(f"what it says cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _row(
+    first: tuple[str, str, str], told: tuple[str, str], theirs: Figure, ours: Figure, differing: str
+) -> tuple[str, ...]:
+    """One row of a table: what was done, by whom and where; both figures, how they compare, whether they agree."""
+    same = "the same" if not differing else "differ, see below"
+    return (*first, *told, ratio(theirs.wall, ours.wall), ratio(theirs.cpu, ours.cpu), same)
 
 
 def _runs(figure: Figure, repeats: int) -> str:
@@ -189,18 +187,11 @@ def _blackbox_row(table: Table, world: World, way: Way, repeats: int) -> None:
     }
     differing = differences(ours, theirs, name)
     mine = Figure(statistics.median(took["walls"]), took["cpu"] / times, mine.peak, times)
-    table.rows.append(
-        (
-            what,
-            name,
-            label,
-            f"{figure.words} (of {times} requests to the running daemon)",
-            f"{mine.words} (of {times} in one running process)",
-            ratio(figure.wall, mine.wall),
-            ratio(figure.cpu, mine.cpu),
-            "the same" if not differing else "differ, see below",
-        )
+    told = (
+        f"{figure.words} (of {times} requests to the running daemon)",
+        f"{mine.words} (of {times} in one running process)",
     )
+    table.rows.append(_row((what, name, label), told, figure, mine, differing))
     table.notes.append(
         "blackbox_exporter is a daemon: its figure is one request to it while it runs; ours beside it is one endpoint "
         "in a process that runs, one after the other, with the smtp, tls and certificate probes whole, which say much "
