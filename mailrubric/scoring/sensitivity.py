@@ -37,6 +37,10 @@ _VANISHING = 1e-12
 """A coefficient of so little beside the others is rounding."""
 
 
+_LARGEST = 1e9
+"""Times the weight of all the rest: a flip beyond is all weight on one thing, and found by rounding alone."""
+
+
 def selections(groups: IntArray) -> tuple[BoolArray, BoolArray]:
     """The criteria one by one, (C, C), and by group, (G, C), as selections. ``groups``: (C,), numbered from 0."""
     count = int(groups.max()) + 1 if groups.size else 0
@@ -81,7 +85,7 @@ def flips(
     odds = _nearest_root(a, b, c, today)
     with np.errstate(invalid="ignore"):
         # Where one of the two has no weight left there is no score, and nothing to be level with.
-        sound &= (rest_q + odds * q > 1e-12 * (1.0 + odds)).all(axis=0)
+        sound &= (rest_q + odds * q > 1e-12 * (1.0 + odds)).all(axis=0) & (odds <= _LARGEST)
         share = np.where(sound, np.abs(odds) / (1.0 + odds), np.nan)
         factor = np.where(sound & (mine > 0), np.abs(odds) / np.where(today > 0, today, 1.0), np.nan)
     return Flips(share, mine / shares.sum(), factor)
@@ -123,6 +127,7 @@ def entered_flips(
         sound = (
             np.isfinite(today) & (beside > 0) & (of_group > 0) & (rest_q + root * q > 1e-12 * (1.0 + root)).all(axis=0)
         )
+        sound &= root <= _LARGEST
     return np.where(sound, np.abs(root) * beside, np.nan)
 
 
@@ -198,7 +203,7 @@ def value_of_information(cells: Uncertain, shares: FloatArray) -> FloatArray:
 
 def _triangular_cdf(cells: Uncertain, at: FloatArray) -> FloatArray:
     a, b, c = cells.low, cells.mode, cells.high
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         rising = (at - a) ** 2 / ((c - a) * (b - a))
         falling = 1.0 - (c - at) ** 2 / ((c - a) * (c - b))
     inner = np.where(at < b, rising, falling)
