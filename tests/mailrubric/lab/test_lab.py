@@ -123,6 +123,7 @@ def test_given_ports_are_kept_or_refused(folder: Path) -> None:
         lab.start(folder, ports={"dsn": 1})  # type: ignore[dict-item]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_in_the_foreground_it_runs_until_it_is_told_to_stop(folder: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "mailrubric", "lab", "--directory", str(folder)]
