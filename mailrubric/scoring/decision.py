@@ -376,8 +376,9 @@ def _weight_flips(
     return tuple(sorted(made, key=lambda flip: (math.inf if flip.at is None else abs(flip.at - flip.now), flip.id)))
 
 
-def _or_none(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+def _or_none(weight: float) -> float | None:
+    """A weight that may be entered: files take none above a million."""
+    return weight if weight <= 1_000_000 else None
 
 
 def _percent_or_none(share: float) -> float | None:
