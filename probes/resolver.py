@@ -155,13 +155,13 @@ class Resolver:
         was cut or brought nothing. Whoever calls sees to it that the address may be asked (``Network.ask_server``).
 
         Raises ``Unmeasured``: ``dns_timeout``, ``connection_refused``, ``no_ipv6_locally``, ``port_blocked_locally``,
-        ``protocol_error`` for an answer that is none, ``throttled`` beyond our own limit for one server.
+        ``protocol_error`` for an answer that is none, ``not_permitted`` beyond our own limit for one server.
         """
         key = (address, port, _question_name(name), kind.upper())
         task = self._direct.get(key)
         if task is None or task.cancelled():
             if self._direct_count[address] >= _DIRECT_QUESTIONS:
-                raise Unmeasured(Cause.THROTTLED, f"our own limit of {_DIRECT_QUESTIONS} questions to {address}")
+                raise Unmeasured(Cause.NOT_PERMITTED, f"our own limit of {_DIRECT_QUESTIONS} questions to {address}")
             self._direct_count[address] += 1
             task = self._direct[key] = asyncio.create_task(self._ask_server(*key), name=f"{kind} {name} at {address}")
             task.add_done_callback(_retrieve)

@@ -324,7 +324,7 @@ async def test_a_question_is_asked_once_and_no_server_is_asked_without_end() -> 
             assert asked.questions == [("shop.test", "SOA")]
             for number in range(255):
                 await network.ask_server("127.0.0.1", f"n{number}.shop.test", "A")
-            with pytest.raises(Unmeasured, match="throttled: our own limit of 256 questions"):
+            with pytest.raises(Unmeasured, match="not_permitted: our own limit of 256 questions"):
                 await network.ask_server("127.0.0.1", "one-more.shop.test", "A")
     assert len(asked.questions) == 256
 
