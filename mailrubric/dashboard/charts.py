@@ -51,6 +51,14 @@ def series_colours() -> tuple[str, ...]:
     return _SERIES_DARK if _dark() else _SERIES_LIGHT
 
 
+def readable(figure: go.Figure) -> go.Figure:
+    """Write the axes dark enough to be read: left alone, their grey has a contrast below 4.5 on white."""
+    colours = palette()
+    figure.update_xaxes(tickfont_color=colours.text, title_font_color=colours.text)
+    figure.update_yaxes(tickfont_color=colours.text, title_font_color=colours.text)
+    return figure
+
+
 def _layout(figure: go.Figure, rows: int, *, legend: bool = False) -> go.Figure:
     figure.update_layout(
         height=max(140, rows * BAR_HEIGHT + 70),
@@ -60,7 +68,7 @@ def _layout(figure: go.Figure, rows: int, *, legend: bool = False) -> go.Figure:
         hoverlabel={"align": "left"},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
-    return figure
+    return readable(figure)
 
 
 def ranking(vendors: Sequence[VendorScore]) -> go.Figure:
@@ -194,7 +202,7 @@ def value_function(ends: Sequence[tuple[float, float]], unit: str, *, log: bool)
     figure.update_xaxes(title_text=f"Value in {label(unit)}" if unit else "Value", type="log" if log else "linear")
     figure.update_yaxes(range=[-3, 103], title_text="Score")
     figure.update_layout(height=240, margin={"l": 0, "r": 8, "t": 8, "b": 34})
-    return figure
+    return readable(figure)
 
 
 _PLACES = 10
@@ -313,8 +321,9 @@ def cost_curves(curves: Mapping[str, Sequence[Offer]], currency: str, volume: in
     figure.update_yaxes(type="log", title_text=f"{label(currency)} a month", fixedrange=True, dtick=1, tickformat=",~f")
     figure.update_layout(
         height=460 + 12 * len(curves),
+        showlegend=True,
         margin={"l": 0, "r": 8, "t": 8, "b": 34},
         hoverlabel={"align": "left"},
         legend={"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0},
     )
-    return figure
+    return readable(figure)

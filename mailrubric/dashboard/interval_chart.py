@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from mailrubric.dashboard.charts import BAR_HEIGHT, palette
+from mailrubric.dashboard.charts import BAR_HEIGHT, palette, readable
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,4 +56,4 @@ def of_samples(given: Sequence[Sampled], title: str, scale: tuple[float, float])
         hoverlabel={"align": "left"},
         showlegend=False,
     )
-    return figure
+    return readable(figure)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from mailrubric.dashboard.charts import palette
+from mailrubric.dashboard.charts import palette, readable
 from mailrubric.dashboard.interval_chart import Sampled, of_samples
 from mailrubric.dashboard.text import label
 from mailrubric.mail.cadence import Rules, Week
@@ -106,4 +106,4 @@ def _plain(figure: go.Figure, height: int, *, legend: bool = False) -> go.Figure
         hoverlabel={"align": "left"},
         showlegend=legend,
     )
-    return figure
+    return readable(figure)

@@ -11,7 +11,6 @@ import streamlit as st
 from mailrubric.dashboard import charts
 from mailrubric.dashboard.state import View, view
 from mailrubric.dashboard.text import plain
-from mailrubric.display import how_many
 from mailrubric.price import CURVE_VOLUMES, LARGEST_VOLUME, Need, Offer, break_even, curve, offer
 
 _ROWS = 30
@@ -59,8 +58,9 @@ def page() -> None:
     if known:
         cheapest = known[0]
         st.markdown(
-            f"**{plain(current.name(cheapest.vendor))}** is the cheapest of the {how_many(len(known), 'vendor')} whose "
-            f"price can be computed: {_amount(cheapest):,.2f} {currency} a month for {need.volume:,} messages."
+            f"**{plain(current.name(cheapest.vendor))}** is the "
+            + (f"cheapest of the {len(known)} vendors" if len(known) > 1 else "only vendor")
+            + f" whose price can be computed: {_amount(cheapest):,.2f} {currency} a month for {need.volume:,} messages."
         )
     else:
         st.markdown("No price can be computed for this need.")
@@ -82,7 +82,10 @@ def page() -> None:
         "profile's plans no longer say what it costs; it does not mean that nothing more can be had."
     )
     if len(metered) > 1:
-        _break_even(current, [vendor.id for vendor in metered], need, currency)
+        # To begin with, the two cheapest at this volume.
+        order = [each.vendor for each in known]
+        ids = sorted((each.id for each in metered), key=lambda name: order.index(name) if name in order else len(order))
+        _break_even(current, ids, need, currency)
 
 
 def _cheapest(curves: Mapping[str, Sequence[Offer]]) -> str:
@@ -117,9 +120,11 @@ def _table(current: View, offers: list[Offer], currency: str) -> None:
                 "Vendor": current.name(each.vendor),
                 "A month": None if best is None else _amount(each),
                 "Plan": "" if best is None else best.plan.name,
-                "Made of": each.why
-                if best is None
-                else " + ".join(f"{name} {amount:,.2f}" for name, amount in best.parts if amount) or "free",
+                "Made of": _words(
+                    each.why
+                    if best is None
+                    else " + ".join(f"{name} {amount:,.2f}" for name, amount in best.parts if amount) or "free"
+                ),
                 "All plans known": None if best is None else each.complete,
                 "As of": "" if best is None else str(best.plan.as_of),
                 "Source": best.plan.source if best and re.match(r"https?://", best.plan.source) else None,

@@ -78,8 +78,8 @@ def _nothing(current: View) -> None:
 def _sure(current: View, place: DeltaGenerator) -> None:
     sure = robustness(current)
     place.markdown(
-        f"Drawn {sure.draws:,} times, with weights up to {100 * sure.spread:.0f} % off yours and all that is "
-        f"uncertain: {plain(sure.sentence)}"
+        f"How likely that is, drawn {sure.draws:,} times with weights up to {100 * sure.spread:.0f} % off yours and "
+        f"with all that is uncertain: {plain(sure.sentence)}"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from mailrubric.dashboard.charts import palette
+from mailrubric.dashboard.charts import palette, readable
 from mailrubric.dashboard.interval_chart import Sampled, of_samples
 from mailrubric.dashboard.text import label
 from mailrubric.reviews.summary import Figure, Quarter
@@ -87,7 +87,7 @@ def trend(quarters: Sequence[Quarter], *, stars: bool) -> go.Figure:
         hoverlabel={"align": "left"},
         legend={"orientation": "h", "y": -0.14, "yanchor": "top", "x": 0},
     )
-    return figure
+    return readable(figure)
 
 
 def figures(given: Sequence[tuple[str, Figure]], title: str, scale: tuple[float, float]) -> go.Figure:

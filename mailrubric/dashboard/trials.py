@@ -253,7 +253,7 @@ def _intervals(place: _Place, metric: str, known: list[Observation]) -> go.Figur
     figure.update_layout(
         height=max(150, 34 * len(shown) + 80), margin={"l": 0, "r": 8, "t": 8, "b": 34}, showlegend=False
     )
-    return figure
+    return charts.readable(figure)
 
 
 def _in_order(metric: str, found: list[Observation]) -> list[Observation]:
