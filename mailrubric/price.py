@@ -14,7 +14,7 @@ import bisect
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -178,6 +178,12 @@ class BreakEven:
     dearer: str
     equal: bool = False
     unknown: bool = False
+
+    def words(self, name: Callable[[str], str] = str) -> str:
+        """``mailgun is cheaper than postmark``, or why that cannot be said. ``name``: how a vendor is called."""
+        if self.unknown:
+            return "the price of one of them is not known"
+        return "both cost the same" if self.equal else f"{name(self.cheaper)} is cheaper than {name(self.dearer)}"
 
 
 def break_even(

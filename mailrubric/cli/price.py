@@ -231,10 +231,4 @@ def _break_even(vendors: Sequence[Vendor], named: Sequence[str], need: Need, cur
         print_json({"currency": currency, "up_to": LARGEST_VOLUME, "from": rows})
         return
     for each in found:
-        if each.unknown:
-            said = "the price of one of them is not known"
-        elif each.equal:
-            said = "both cost the same"
-        else:
-            said = f"{each.cheaper} is cheaper than {each.dearer}"
-        say(f"from {each.volume:,} messages a month: {said}")
+        say(f"from {each.volume:,} messages a month: {each.words()}")

@@ -158,10 +158,5 @@ def _break_even(current: View, vendors: list[str], need: Need, currency: str) ->
     other = other if other in vendors and other != one else next(each for each in vendors if each != one)
     profiles = current.catalogue.vendors
     for each in break_even(profiles[one], profiles[other], need=need, currency=currency):
-        if each.unknown:
-            said = "the price of one of them is not known"
-        elif each.equal:
-            said = "both cost the same"
-        else:
-            said = f"{plain(current.name(each.cheaper))} is cheaper than {plain(current.name(each.dearer))}"
+        said = each.words(lambda vendor: plain(current.name(vendor)))
         st.markdown(f"- from **{each.volume:,}** messages a month: {said}")
