@@ -288,7 +288,9 @@ def _bound(documents: Sequence[dict[str, object]], round_trip: float, taken: flo
     longest, shortest = max(lengths), min(lengths)
     possible = least(lengths, alone)
     unbounded = alone + max(longest, 2 * shortest)
-    beyond = "No client with these manners reaches the goal. " if possible > GOAL * longest else ""
+    beyond = (
+        "Nobody who holds these dialogues with these manners reaches the goal. " if possible > GOAL * longest else ""
+    )
     return (
         f"{beyond}What bounds it: {len(lengths)} connections of {', '.join(map(str, lengths))} round trips, at most "
         f"{AT_ONCE} at once, the first alone until the server has listed what it offers ({alone}). In whatever order, "
