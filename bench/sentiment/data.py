@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,12 @@ def written(of: dict[str, int] | None = None) -> tuple[Set, list[dict[str, str]]
     return mail, [row["aspects"] for row in found], topics
 
 
+def plain() -> tuple[Set, list[dict[str, str]]]:
+    """Plain sentences ("The editor is nice."), put together from lists of words: always trained on and never
+    measured on, because they resemble each other too much for either."""
+    return _labelled("plain", HERE / "plain.jsonl")
+
+
 def public(folder: Path) -> list[Set]:
     """Every public set, Senti4SD with its training partition."""
     return [
@@ -138,10 +144,20 @@ def split(each: Set, share: float = 0.2) -> tuple[Set, Set]:
 
 def evaluation(path: Path = HERE / "evaluation.jsonl") -> tuple[Set, list[dict[str, str]]]:
     """The blind set: written apart from the training, read by bench.sentiment.measure and by nothing else."""
+    return _labelled("evaluation", path)
+
+
+def development(part: Literal["choosing", "held out", "plain"]) -> tuple[Set, list[dict[str, str]]]:
+    """Texts by which patterns, features and further training texts were chosen: the half that was looked at, the half
+    that was only counted, or plain sentences without aspects. Nothing is trained on them."""
+    return _labelled(f"development, {part}", HERE / "development.jsonl", part)
+
+
+def _labelled(name: str, path: Path, part: str | None = None) -> tuple[Set, list[dict[str, str]]]:
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
-    rows = [row for row in rows if row["label"] in LABELS]
+    rows = [row for row in rows if row["label"] in LABELS and part in (None, row.get("part"))]
     labels = np.array([LABELS.index(row["label"]) for row in rows], dtype=np.int64)
-    found = Set("evaluation", [row["text"] for row in rows], labels, _hard(labels), np.arange(len(rows)))
+    found = Set(name, [row["text"] for row in rows], labels, _hard(labels), np.arange(len(rows)))
     return found, [
-        {name: label for name, label in (row.get("aspects") or {}).items() if label in LABELS} for row in rows
+        {aspect: label for aspect, label in (row.get("aspects") or {}).items() if label in LABELS} for row in rows
     ]

@@ -1,8 +1,9 @@
 """What about a mail product a text praises or blames: aspects, each with the sentiment of the clauses that speak of it.
 
-Aspects are found by patterns in each clause, because the words for them are few and known; the sentiment is the
-classifier's, of the clause in its sentence. How often either is wrong is measured (docs/sentiment-model.md), and shares
-of aspects are published only after correction by that measurement (:mod:`mailrubric.reviews.correction`).
+Aspects are found by patterns for their words and by weights of all words of a sentence, learned from labelled texts:
+what is only implied ("four days and no answer") has no word of its own. The sentiment is the classifier's, of the
+clause in its sentence. How often either is wrong is measured (docs/sentiment-model.md), and shares of
+aspects are published only after correction by that measurement (:mod:`mailrubric.reviews.correction`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mailrubric.reviews import language, sentiment
 
@@ -25,9 +29,10 @@ ASPECTS: Final = (
     "speed",
 )
 
-CLAUSE_WEIGHT: Final = 0.75
-"""Of the clause's scores; the rest is its sentence's. A clause alone is often too short to be understood."""
+DETECTED: Final = -1.1
+"""Log-odds from which on an aspect counts as spoken of (0.25): a missed mention is lost, a wrong one is corrected."""
 
+_SIDES: Final = {language.PROS: 1, language.CONS: -1, language.NEITHER: 0}
 _MOST_CLAUSES: Final = 120
 
 _TECHNICAL: Final = (
@@ -68,6 +73,14 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"not a technical person|hard(?:er)? to|maze|hidden (?:functions?|settings?|menus?)|"
         r"can't find (?:anything|where|the)|well thought[- ]out|badly designed|beautiful(?:ly)? design\w*|"
         r"design is|new (?:layout|design|look|interface)|everything is where|scattered|leads you)\b",
+        r"\b(?:without (?:any |a |much )?(?:help|training|developers?|manual|asking|explanation)|(?:don't|"
+        r"no) need (?:a |any )?"
+        r"(?:developers?|manual|training|explanation)|my (?:\w+ )?(?:mother|mum|mom|dad|father|grand\w+|parents)|"
+        r"quick ?start|instructions|walk-?through|(?:three|two|four|five|six|several|many|few(?:er)?|"
+        r"\d+) (?:clicks|levels|steps|"
+        r"screens|pages)|find (?:my|your|the|his|our|one's) way|get(?:ting)? (?:the hang|lost|started)|hang of it|"
+        r"understand (?:how|it|the|this)|makes no sense|nowhere to be found|live in an? (?:hour|evening|afternoon|day)|"
+        r"(?:a|one) (?:single )?(?:switch|click|command)|usable|in plain (?:words|english)|laid out|cheat sheet)\b",
     ),
     "deliverability": (
         r"\b(?:deliverab\w+|delivery rates?|delivered rates?|inbox placement|inbox(?:ing)? rates?|open rates?|"
@@ -95,6 +108,15 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"problems?|issues?)|mail (?:actually )?arrives|never arrives?|reach (?:customers|people|us)|"
         r"treated as spam|on (?:a|three|several|two|some) lists?|refused? (?:us|everything)|"
         r"rejects? (?:about|half|our|most))\b",
+        r"\b(?:(?:mail|e?mails|messages|newsletters?|codes|receipts|everything|nothing|which|they|"
+        r"it) (?:\w+ )?(?:arrives?|arrived|"
+        r"gets? (?:there|through|delivered)|got (?:there|through))|arrives? (?:not|never|always)|(?:primary|"
+        r"main|promotions) (?:tab|inbox)|"
+        r"(?:doesn't|don't|didn't|never|not) (?:\w+ )?(?:arrive|reach|come|came|receive[ds]?|gets? (?:the|our|"
+        r"my) mail)|"
+        r"never (?:got|get|received)|inbox(?:ing)? rates?|inbox placement|placement|postmaster|listed (?:at|on)|"
+        r"blocks? from|"
+        r"sender score|neighbou?rs|warm(?:ed|ing)? up|warm-up|delivered)\b",
     ),
     "support": (
         _HUMAN_SUPPORT,
@@ -118,6 +140,17 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"pages)|answered by|answered (?:my|all|every|our|within|the)|no answer|no reply|compliance team|"
         r"their team|the team (?:is|was|behind)|nobody (?:home|there|knows|answers)|treated (?:us|me|like)|"
         r"told to|passed around|the people (?:are|answering|who))\b",
+        r"\b(?:(?:an|the|any|first|no|clear|useful|quick|your|their|my) (?:answer|reply|response)|repl(?:y|ies|"
+        r"ied)|answers|"
+        r"respond(?:ed|s)?|got back to|getting back|wrote back|came back to|hung up|(?:they|developers?|"
+        r"team) listen(?:s|ed)?|"
+        r"kept (?:us|me) (?:posted|informed)|communicated|going silent|went silent|silence|waiting (?:for|"
+        r"on) (?:a|an|their|any) "
+        r"(?:reply|answer|response|fix)|(?:wrote|written|writing|reach(?:ed|ing)?(?: out)?) to (?:them|"
+        r"the developers?|support|"
+        r"somebody|anyone|a human)|(?:sales|onboarding|success|compliance|abuse|technical) (?:team|engineer|"
+        r"specialist|person|people|"
+        r"call|manager)|nobody (?:there|cares|picks up|reads|looks)|picks? up|24/7|robot|bot)\b",
     ),
     "price": (
         r"\b(?:pric(?:e|es|ed|ey|ing|ier)|cost(?:s|ly|ing)?|cheap(?:er|est)?|expensive|affordab\w+|overpriced|"
@@ -136,6 +169,10 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"\b(?:bucks|free (?:for|to)|paid (?:edition|version|plan)|pro version|add-ons?|downgrad\w+|"
         r"upgrad(?:e|ing) to (?:a|the) (?:higher|paid|bigger)|saved us|cheaply|greedy|licen[cs]e|we pay|"
         r"you pay|i pay|sold separately)\b",
+        r"\b(?:\d+[- ]a[- ](?:month|year)|a (?:month|year) for|free (?:up to|of charge|plan)|pric(?:y|ey|ier)|"
+        r"costs us|dearer|"
+        r"half (?:of )?the (?:price|cost|money)|per (?:thousand|message|contact|seat|domain)|invoices?|tiers?|"
+        r"refunds?|billing|quota)\b",
     ),
     "reliability": (
         r"\b(?:reliab\w+|unreliab\w+|uptime|downtime|outages?|stable|stability|unstable|instability|"
@@ -163,6 +200,14 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"times? out|timing out|no longer trust|survived|nothing gets lost|(?:has|have) (?:run|"
         r"been running)|runs smoothly|logging me out|logs (?:me|everybody) out|stuck|ate (?:a|my)|wiped|"
         r"deleted my|vanish\w*|disappear\w*)\b",
+        r"\b(?:lost (?:\w+ ){0,4}(?:mail|e?mails|messages|months|days|years|drafts?)|delivered twice|"
+        r"duplicat\w+|closes? (?:by itself|alone|itself)|(?:not|never|none|didn't) (?:\w+ )?(?:sent|go out|went out)|"
+        r"no drops|dropp?(?:ed|s|ing) (?:connections?|messages|mails?|the connection|sessions)|disconnects?|"
+        r"maintenance|never let (?:us|me) down|"
+        r"falls? over|fell over|fall over|(?:goes|went|was|is) dark|offline|(?:ate|eats) (?:my|our|a)|"
+        r"has (?:simply )?always been there|"
+        r"for (?:\w+ )?years (?:now )?without|(?:five|six|seven|eight|ten|\d+) ?(?:00|hundred)? errors?|5xx|500s|"
+        r"stopp?(?:ed|s) (?:working|syncing|firing|sending)|breaking changes|back ?ups?|restor(?:e|ed|ing))\b",
     ),
     "features": (
         r"\b(?:features?|functionality|functions?|automations?|workflows?|segment(?:s|ation|ing)?|templates?|"
@@ -183,6 +228,12 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"logs? (?:let|disappear|are|kept)|preference cent(?:er|re)|dynamic content|landing|ads\b|"
         r"basic things|what (?:i|we) (?:need|was looking for)|doesn't (?:have|do|offer)|can do|can't do|"
         r"limit of|no way to|there is no|rules?|read receipts|dark theme|plain text|merge)\b",
+        r"\b(?:builder|drag a block|campaigns? builder|journeys?|heat ?maps?|a/b|sub-?accounts?|delegation|"
+        r"suppression list|"
+        r"preference cent(?:er|re)|can't (?:even )?(?:schedule|segment|export|sort|filter|print)|"
+        r"dynamic content|swipe|notifications?|"
+        r"plenty of (?:functions|options|features)|feature-(?:rich|wise)|bare|spartan|limited|basic|"
+        r"everything (?:we|i) need(?:ed)?)\b",
     ),
     "integration": (
         r"\b(?:integrat\w+|apis?|sdks?|webhooks?|plug-?ins?|add-?ons?|connectors?|endpoints?|rest|graphql|"
@@ -195,6 +246,10 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"outgoing (?:port|server)|smtp (?:server|credentials|connection|password|host)|starttls|port \d+|"
         r"works with|work account|client (?:swallows|library)|code|script|python|php|node(?:mailer)?|ruby|"
         r"rust|golang|java|kotlin|terraform|ansible|helm|docker|autodiscover\w*|plugin)\b",
+        r"\b(?:zap(?:s|ier)|make\.com|hubspot|pipedrive|woocommerce|magento|prestashop|laravel|django|rails|"
+        r"typescript|gem|"
+        r"event stream|events|metadata|openapi|swagger|curl|environment variable|drop-in|syncs? (?:both ways|"
+        r"with)|clients?)\b",
     ),
     "security": (
         r"\b(?:secur\w+|insecur\w+|encrypt\w+|unencrypted|2fa|mfa|two[- ]factor|multi[- ]factor|passkeys?|"
@@ -212,6 +267,11 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"our data|data is stored|servers? (?:are|is) in|hosted in|totp|security keys?|hardware keys?|"
         r"app passwords?|oauth tokens?|penetration test|jurisdiction|privately|spies|consent|"
         r"somebody else's)\b",
+        r"\b(?:second factor|authenticator|audits?|auditors?|dpa|subprocessors?|data residency|"
+        r"hosted in (?:europe|the eu|switzerland)|"
+        r"(?:was|got|been) (?:compromised|hijacked)|compromised|roles and permissions|pen(?:etration)? tests?|"
+        r"transparency report|"
+        r"read (?:my|our|your) mail|credentials? (?:in|were)|keys? (?:in plain|never|can't)|spoofed|scim|disclosure)\b",
     ),
     "speed": (
         r"(?<!support )\b(?:slow|slower|slowest|slowly|slowness|sluggish\w*|lag(?:s|gy|ging)?|laggy|latency|"
@@ -230,6 +290,14 @@ _PATTERNS: Final[dict[str, tuple[str, ...]]] = {
         r"after) (?:\w+ ){0,2}?(?:minutes|seconds|hours)\b|\b(?:instantaneous|immediate|immediately|crawls?|"
         r"crawling|push|before (?:i|my|the)|day late|days? later|per second|a second|dial-up|batches|"
         r"indexing)\b",
+        r"\b(?:(?:\d+|half a|a|one|two|three|ten|twenty|thirty|few)[- ](?:minutes?|seconds?|"
+        r"hours?)(?:[- ](?:delay|splash|wait))|"
+        r"(?:out|away|done|sent) (?:\w+ ){0,3}in (?:\d+|\w+) (?:minutes|seconds)|half an? (?:minute|hour) to|"
+        r"(?:arrive|arrives|arrived|come|comes|came) (?:\w+ ){0,2}(?:after|in|within) (?:\d+|\w+|"
+        r"a few) (?:seconds|minutes|hours)|"
+        r"takes? (?:ages|forever|an eternity|its time|a while|a minute|half a minute)|used to take|"
+        r"time[- ]?outs?|stutters?|"
+        r"per second|milliseconds?|in a blink|(?:at|within) (?:once|a second)|spinner|backlog|lags?)\b",
     ),
 }
 _SUPPORT_AS_VERB: Final = re.compile(
@@ -263,26 +331,73 @@ _SENTENCES: Final = re.compile(r"(?<=[.!?…])\s+|\n+")
 
 
 class Mention(NamedTuple):
-    """An aspect in a clause of a sentence."""
+    """An aspect in a clause of a sentence. ``side``: 1 under a heading for likes, -1 under one for dislikes, or 0."""
 
     aspect: str
     clause: str
     sentence: str
+    side: int
 
 
 def mentions(text: str) -> list[Mention]:
     """Every clause of a text that speaks of an aspect, in order; a clause may speak of several."""
+    return mentions_by(sentiment.model(), text)
+
+
+def mentions_by(current: sentiment.Model, text: str) -> list[Mention]:
+    """:func:`mentions` with a model of one's own.
+
+    Whether a sentence speaks of an aspect is judged from all its words and from the patterns together; which of its
+    clauses does, by the patterns, or where none fits by the words.
+    """
     found: list[Mention] = []
     clauses = 0
-    for sentence in _SENTENCES.split(language.clean(text)):
-        for clause in _CLAUSES.split(sentence):
-            if not clause or not clause.strip():
-                continue
-            clauses += 1
-            if clauses > _MOST_CLAUSES:
-                return found
-            found.extend(Mention(aspect, clause, sentence) for aspect in detect(clause))
+    for sentence, side in sentences(text):
+        parts = [clause for clause in _CLAUSES.split(sentence) if clause and clause.strip()]
+        parts = parts[: _MOST_CLAUSES - clauses]
+        clauses += len(parts)
+        if not parts:
+            continue
+        named = [detect(clause) for clause in parts]
+        odds = current.evidence(sentence) + current.detector_intercept + _hits(named) @ current.detector_patterns
+        spoken = [aspect for place, aspect in enumerate(ASPECTS) if odds[place] >= DETECTED]
+        silent = [aspect for aspect in spoken if not any(aspect in names for names in named)]
+        if silent and len(parts) > 1:
+            evidence = [current.evidence(clause) for clause in parts]
+            for aspect in silent:
+                place = ASPECTS.index(aspect)
+                named[max(range(len(parts)), key=lambda k: evidence[k][place])].append(aspect)
+        elif silent:
+            named[0] += silent
+        found.extend(
+            Mention(aspect, clause, sentence, side)
+            for clause, names in zip(parts, named, strict=True)
+            for aspect in ASPECTS
+            if aspect in names and aspect in spoken
+        )
     return found
+
+
+def sentences(text: str) -> list[tuple[str, int]]:
+    """The sentences of a text once clean, each with its side (see :class:`Mention`); headings are none."""
+    found: list[tuple[str, int]] = []
+    side = 0
+    for sentence in _SENTENCES.split(language.clean(text)):
+        heading = sentence.strip(" .")
+        if heading in _SIDES:
+            side = _SIDES[heading]
+        elif sentence.strip():
+            found.append((sentence, side))
+    return found
+
+
+def hits(sentence: str) -> NDArray[np.float64]:
+    """For each aspect 1 where its pattern fits in some clause of a sentence, else 0."""
+    return _hits([detect(clause) for clause in _CLAUSES.split(sentence) if clause and clause.strip()])
+
+
+def _hits(named: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    return np.array([float(any(aspect in names for names in named)) for aspect in ASPECTS])
 
 
 def detect(clause: str) -> list[str]:
@@ -308,23 +423,34 @@ def aspects_by(current: sentiment.Model, texts: Sequence[str]) -> list[dict[str,
     """:func:`aspects` with a model of one's own, as the measurement of the shipped one needs it."""
     found: list[dict[str, str]] = []
     for text in texts:
-        spoken = mentions(text)
+        spoken = mentions_by(current, text)
         if not spoken:
             found.append({})
             continue
-        parts = sorted({part for each in spoken for part in (each.clause, each.sentence)})
-        scores = dict(zip(parts, current.scores(parts), strict=True))
-        of: dict[str, list[Any]] = {}
-        for each in spoken:
-            blended = CLAUSE_WEIGHT * scores[each.clause] + (1 - CLAUSE_WEIGHT) * scores[each.sentence]
-            of.setdefault(each.aspect, []).append(blended)
-        labels: dict[str, str] = {}
-        for aspect in ASPECTS:
-            if aspect in of:
-                mean = sum(sentiment.probabilities(row[None, :], current.temperature)[0] for row in of[aspect])
-                labels[aspect] = sentiment.LABELS[int(mean.round(6).argmax())]
-        found.append(labels)
+        found.append(labelled(spoken, inputs(current, spoken), current.aspect_label))
     return found
+
+
+def labelled(spoken: Sequence[Mention], rows: NDArray[np.float64], weights: NDArray[np.float64]) -> dict[str, str]:
+    """Aspect → label, from what each mention is judged by (:func:`inputs`, mentions × 9) and the weights (9 × 3)."""
+    chances = sentiment.probabilities((rows[:, :, np.newaxis] * weights).sum(axis=1), 1.0)
+    total = {aspect: np.zeros(3) for aspect in ASPECTS if any(each.aspect == aspect for each in spoken)}
+    for each, chance in zip(spoken, chances, strict=True):
+        total[each.aspect] += chance
+    return {aspect: sentiment.LABELS[int(row.round(6).argmax())] for aspect, row in total.items()}
+
+
+def inputs(current: sentiment.Model, spoken: Sequence[Mention]) -> NDArray[np.float64]:
+    """What the label of each mention is judged by: mentions × 9. The scores of its clause and of its sentence
+    (positive, neutral, negative each), whether it stands under likes, under dislikes, and 1."""
+    parts = sorted({part for each in spoken for part in (each.clause, each.sentence)})
+    scores = dict(zip(parts, current.scores(parts), strict=True))
+    return np.array(
+        [
+            [*scores[each.clause], *scores[each.sentence], float(each.side > 0), float(each.side < 0), 1.0]
+            for each in spoken
+        ]
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,11 @@ BUCKETS_WORDS: Final = 1 << 17
 BUCKETS_CHARACTERS: Final = 1 << 17
 BUCKETS: Final = BUCKETS_WORDS + BUCKETS_CHARACTERS
 
+PROS: Final = "xpros"
+CONS: Final = "xcons"
+NEITHER: Final = "xneither"
+"""Stand for headings over what somebody likes, dislikes and uses a product for, once a text is :func:`clean`."""
+
 _MOST_SENTENCES: Final = 40
 _LONGEST_WORD: Final = 24
 
@@ -56,6 +61,18 @@ _CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
 _START = re.compile(r"(?<![^\W_])[^\W_]|[^\w\s]")
 _PLAIN: Final = "abcdefghijklmnopqrstuvwxyz0123456789, ❤😍👍🎉🙌🥰😊💯🚀⭐👏💪😀😁🔥😡👎😠🤬😤💔😞😢😭🙄🤮😒💩☹"
 _MOST_STARTS_KEPT: Final = 4000
+_HEADING = re.compile(
+    r"(?:^|(?<=[.!?;|]\s))(?:"
+    r"(?P<good>what (?:do|did) you (?:like|love)(?: (?:best|most|about))?[^?\n:]{0,60}[?:]"
+    r"|(?:likes?|the good|good points|strengths|advantages|positives)(?: (?:are|were))?:)"
+    r"|(?P<bad>what (?:do|did) you (?:dislike|hate|like (?:least|less))[^?\n:]{0,60}[?:]"
+    r"|(?:dislikes?|the bad|bad points|weaknesses|disadvantages|negatives)(?: (?:are|were))?:)"
+    r"|(?P<use>what problems?[^?\n:]{0,80}(?:solv|benefit)[^?\n:]{0,60}[?:]))"
+    r"|(?<!\w)(?:(?P<pros>pros:)|(?P<cons>cons:))",
+    re.I | re.M,
+)
+_BULLET = re.compile(r"^[ \t]*([+-])[ \t]+(?=\w)", re.M)
+_BALANCE = re.compile("|".join(f"(?:{each})" for each in vocabulary.BALANCE))
 _REQUEST = re.compile("|".join(f"(?:{each})" for each in vocabulary.REQUEST))
 _NEGATED = re.compile(
     r"\b(?:not|never|no|nothing|nobody|none|without|hardly|rarely|seldom|isn't|wasn't|aren't|weren't|don't|doesn't|didn't"
@@ -130,6 +147,8 @@ FIGURES: Final = (
     "clause_mixed",
     "clauses_good",
     "clauses_bad",
+    "balance",
+    "likes_and_dislikes",
 )
 """The dense features, in order. Each lies in about -1 to 1."""
 
@@ -147,8 +166,18 @@ def clean(text: str) -> str:
         text = _URL.sub(" xurl ", text)
     if "@" in text:
         text = _ADDRESS.sub(" xaddress ", text)
+    if "?" in text or ":" in text:
+        text = _HEADING.sub(_marker, text)
+    if "\n" in text and "+ " in text and "- " in text:
+        text = _BULLET.sub(lambda found: f"{PROS}.\n" if found[1] == "+" else f"{CONS}.\n", text)
     # Formatting and control characters carry nothing; line ends part sentences and stay.
     return "".join(c if c == "\n" or c.isprintable() else " " for c in text) if not text.isprintable() else text
+
+
+def _marker(found: re.Match[str]) -> str:
+    """Review sites ask for likes and dislikes: the question is nobody's opinion, what follows it has a direction."""
+    good, bad = found["good"] or found["pros"], found["bad"] or found["cons"]
+    return f"\n{PROS if good else CONS if bad else NEITHER}.\n"
 
 
 def features(text: str) -> Features:
@@ -166,7 +195,15 @@ def _logarithm(count: int) -> float:
     return 1.0 + math.log(count)
 
 
-def _buckets(tokens: list[str]) -> Iterator[int]:
+def words(text: str) -> tuple[list[int], list[float]]:
+    """Hashed n-grams of words of a text that is :func:`clean` and how often each occurs: the part of
+    :func:`features` that is quickly had."""
+    counts = Counter(_buckets(_TOKEN.findall(text.lower()), characters=False))
+    ordered = sorted(counts)
+    return ordered, [_logarithm(counts[bucket]) for bucket in ordered]
+
+
+def _buckets(tokens: list[str], *, characters: bool = True) -> Iterator[int]:
     previous = "^"
     stems = ["^", "^"]
     negated = 0
@@ -179,7 +216,8 @@ def _buckets(tokens: list[str]) -> Iterator[int]:
                 yield _word("m " + token[:4])
             previous = token[0]
             continue
-        yield from _characters(token)
+        if characters:
+            yield from _characters(token)
         stem = _stem(token)
         if negated:
             yield _word("n " + stem)
@@ -395,6 +433,8 @@ def _figures(text: str, lower: str, tokens: list[str]) -> list[float]:
         _most(sum(token[0].isdigit() for token in tokens), 3),
         float("xcode" in lower or "xurl" in lower or "xaddress" in lower),
         *_clauses(tokens),
+        _most(sum(1 for _ in _BALANCE.finditer(lower)), 2),
+        float(PROS in tokens and CONS in tokens),
     ]
 
 

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-VERSION: Final = "1"
-SHA256: Final = "bb788f594357d25ffb4f2ade446955707c8de703f70271d0c1a3bbc45ae4e90a"
+VERSION: Final = "2"
+SHA256: Final = "ed4e8c5cc24caffa76b123207ff8d7ebcd552efd0878955ef92b06fd24927298"

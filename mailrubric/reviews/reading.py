@@ -29,7 +29,7 @@ Reading = tuple[Sentiment, Mapping[str, str]]
 Reader = Callable[[Sequence[str]], list[Reading]]
 """Gives the reading of each text, in order."""
 
-_CODE = ("aspects.py", "language.py", "sentiment.py")
+_CODE = ("aspects.py", "language.py", "sentiment.py", "vocabulary.py")
 """What decides a reading, beside the model's file."""
 
 _MOST_IN_MEMORY = 200_000

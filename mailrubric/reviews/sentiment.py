@@ -44,7 +44,11 @@ class Sentiment:
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """``weights``: buckets × 3; ``idf``: buckets, 0 where the training saw nothing; ``blocks``: how much the n-grams of
-    words and of characters weigh; ``figures``: figures × 3; ``intercept``: 3; ``temperature``: divides the scores."""
+    words and of characters weigh; ``figures``: figures × 3; ``intercept``: 3; ``temperature``: divides the scores.
+
+    For aspects: ``detectors``: buckets of words × aspects; ``detector_patterns``: aspects whose pattern fits × aspects;
+    ``detector_intercept``: aspects, all in the order of ``ASPECTS``; ``aspect_label``: scores and sides × 3
+    (:mod:`mailrubric.reviews.aspects`)."""
 
     version: str
     weights: NDArray[np.float32]
@@ -56,13 +60,27 @@ class Model:
     temperature: float
     confusion: Matrix
     aspect_confusion: dict[str, Matrix]
+    detectors: NDArray[np.float32]
+    detector_patterns: NDArray[np.float64]
+    detector_intercept: NDArray[np.float64]
+    aspect_label: NDArray[np.float64]
+
+    def evidence(self, sentence: str) -> NDArray[np.float64]:
+        """What the words of a cleaned sentence add to the log-odds of each aspect, beside patterns and intercept."""
+        places, counts = language.words(sentence)
+        buckets = np.array(places, dtype=np.intp)
+        values = np.array(counts, dtype=np.float64) * self.idf[buckets]
+        values *= self.blocks[0] / np.sqrt((values**2).sum() + self.floor)
+        found: NDArray[np.float64] = (self.detectors[buckets] * values[:, np.newaxis]).sum(axis=0)
+        return found
 
     def scores(self, texts: Iterable[str]) -> NDArray[np.float64]:
         """Scores before the temperature: texts × 3."""
-        found = [self._score(language.features(text)) for text in texts]
-        return np.array(found, dtype=np.float64).reshape(-1, 3)
+        return np.array([_scores(self, text) for text in texts], dtype=np.float64).reshape(-1, 3)
 
-    def _score(self, seen: language.Features) -> NDArray[np.float64]:
+    def score(self, text: str) -> NDArray[np.float64]:
+        """Scores of one text before the temperature: 3."""
+        seen = language.features(text)
         buckets = np.array(seen.buckets, dtype=np.intp)
         values = np.array(seen.counts, dtype=np.float64) * self.idf[buckets]
         edge = int(np.searchsorted(buckets, language.BUCKETS_WORDS))
@@ -72,6 +90,12 @@ class Model:
         score: NDArray[np.float64] = self.intercept + (self.weights[buckets] * values[:, np.newaxis]).sum(axis=0)
         score += (self.figures * np.array(seen.figures)[:, np.newaxis]).sum(axis=0)
         return score
+
+
+@functools.lru_cache(maxsize=2048)
+def _scores(current: Model, text: str) -> tuple[float, float, float]:
+    # A text of one sentence is asked for by classify() and again by aspects().
+    return cast(tuple[float, float, float], tuple(current.score(text).tolist()))
 
 
 @functools.cache
@@ -101,6 +125,10 @@ def read(content: bytes) -> Model:
             aspect_confusion={
                 str(name): _matrix(confusion[place]) for place, name in enumerate(arrays["aspect_names"])
             },
+            detectors=arrays["detectors"].astype(np.float32) * arrays["detectors_scale"].astype(np.float32),
+            detector_patterns=arrays["detector_patterns"].astype(np.float64),
+            detector_intercept=arrays["detector_intercept"].astype(np.float64),
+            aspect_label=arrays["aspect_label"].astype(np.float64),
         )
 
 

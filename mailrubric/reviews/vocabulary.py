@@ -498,3 +498,18 @@ REQUEST: Final[tuple[str, ...]] = (
     r"got) (?:a|an|the) (?:\w+ )?(?:error|exception|\d{3}|timeout)\b",
 )
 """Patterns of questions, requests and plain statements."""
+
+BALANCE: Final[tuple[str, ...]] = (
+    r"\bon the (?:other|plus|down|minus|up) ?(?:hand|side)\b|\bon (?:the )?one hand\b|\bto be fair\b|\bthat said\b|"
+    r"\bhaving said that\b|\bthen again\b|\bcredit where\b|\b(?:mixed (?:feelings|bag|experience|results)|"
+    r"hit (?:or|and) miss|ups and downs|so-so|middle of the road|in the middle|neither|jury is|jury's|"
+    r"pros and cons|trade-?offs?|two sides|could be better|could be worse|your call|your mileage|no strong feelings)\b",
+    r"\b(?:just|only) wish\b|\bi(?:'d| would)? wish\b|\bif only\b|\bwould be (?:perfect|even better|ideal)\b|"
+    r"\b(?:only|one|main|biggest|single) (?:thing|downside|drawback|complaint|issue|gripe|problem|catch|minus|"
+    r"negative|concern|snag|caveat)\b|\b(?:shame|pity) (?:that|the|about)\b|\bleaves? (?:much|a lot|something) to be\b",
+    r"\b(?:3|three)[ -]?stars?\b|\b3 ?(?:/|out of) ?5\b|\b[56] ?(?:/|out of) ?10\b|\b(?:decent|average|okay|ok|"
+    r"alright|all right|not bad|passable|adequate|acceptable|tolerable|good enough|nothing special|fair enough|"
+    r"does the job|mediocre|fine)\b",
+    r"\b(?:perhaps|maybe|almost|a (?:bit|little)|somewhat|rather|slightly) (?:too )?(?:\w+)\b",
+)
+"""What somebody says who sees two sides or has no strong opinion."""

@@ -60,6 +60,42 @@ def test_training_on_a_few_texts_gives_the_same_file_twice_and_what_was_learned(
     assert (eight_bits.argmax(axis=1) == few.labels).mean() > 0.9
 
 
+def test_the_development_set_has_two_halves_and_nothing_of_the_training() -> None:
+    known = {row["text"].lower() for row in data.rows()} | {text.lower() for text in data.plain()[0].texts}
+    halves = [data.development("choosing"), data.development("held out")]
+    texts = [text.lower() for each, _ in [*halves, data.development("plain")] for text in each.texts]
+    assert len(set(texts)) == len(texts) >= 250
+    assert not known & set(texts)
+    assert abs(len(halves[0][0].texts) - len(halves[1][0].texts)) < 10
+    for _, spoken in halves:
+        assert {aspect for each in spoken for aspect in each} == set(ASPECTS)
+
+
+def test_plain_sentences_are_understood() -> None:
+    plain, _ = data.development("plain")
+    found = sentiment.model().scores(plain.texts).argmax(axis=1)
+    assert (found == plain.labels).mean() > 0.88
+
+
+def test_texts_resemble_each_other_from_half_of_their_words_on() -> None:
+    found = measure.resembling(["a b c d", "a b c x y z", "q"], ["A, b: c d e f g h"])
+    assert found.tolist() == [True, False, False]
+
+
+def test_a_detector_learns_which_sentence_of_a_text_its_label_is_about() -> None:
+    colours = ("red", "blue", "green", "white", "black", "grey")
+    texts = [f"The {noun} hums. It is {colour}." for noun in ("relay", "queue") for colour in colours] * 4
+    spoken = [{"speed": "neutral"} if "red" in text else {} for text in texts]
+    idf, figures = np.ones(train.language.BUCKETS), np.ones((len(train.language.FIGURES), 3))
+    learned = train.detectors(texts, spoken, idf)
+    packed = train.as_model(train.Trained(idf, np.ones((len(idf), 3)), figures, np.zeros(3), 1.0, learned))
+    odds = packed.evidence("It is red.") + packed.detector_intercept
+    for other in ("The relay hums.", "It is green."):
+        silent = packed.evidence(other) + packed.detector_intercept
+        assert silent[ASPECTS.index("speed")] < -1 < odds[ASPECTS.index("speed")]
+    assert odds[ASPECTS.index("price")] < -5
+
+
 def test_scores_become_labels_as_the_set_has_them() -> None:
     two = data.Set("x", ["a"], np.array([2]), np.eye(3)[[2]], np.array([0]), classes=(0, 2))
     three = data.Set("x", ["a"], np.array([1]), np.eye(3)[[1]], np.array([0]))

@@ -22,6 +22,13 @@ from mailrubric.reviews.sentiment import LABELS
         ("The API is excellent and well documented", {"integration": "positive"}),
         ("Very easy to use", {"ease_of_use": "positive"}),
         ("The web client is painfully slow", {"speed": "negative"}),
+        ("Four days and still no reply from anyone.", {"support": "negative"}),
+        ("Our bill went up by half.", {"price": "negative"}),
+        ("All of it ends up in junk.", {"deliverability": "negative"}),
+        ("The Zapier connector never worked for us.", {"integration": "negative"}),
+        ("It was down again this morning.", {"reliability": "negative"}),
+        ("Two-factor login for everybody, finally.", {"security": "positive"}),
+        ("Cons: support is slow. Pros: easy to use", {"support": "negative", "ease_of_use": "positive"}),
         ("", {}),
         ("It is blue.", {}),
     ],
@@ -56,6 +63,20 @@ def test_a_word_counts_in_its_sense(clause: str, spoken: str, silent: str) -> No
     found = detect(clause)
     assert silent not in found
     assert spoken in found or not spoken
+
+
+def test_a_mention_knows_its_clause_and_its_side() -> None:
+    text = "Pros: the editor is great.\nCons: the price is high, and support never answers."
+    found = [(each.aspect, each.clause, each.side) for each in mentions(text)]
+    assert ("features", "the editor is great", 1) in found
+    assert ("price", "the price is high", -1) in found
+    assert ("support", "support never answers", -1) in found
+
+
+def test_a_sentence_that_implies_an_aspect_has_it_in_one_clause() -> None:
+    text = "Ten days on the 4th, and not so much as an automatic reply."
+    assert detect("Ten days on the 4th") == []
+    assert [each.aspect for each in mentions(text)].count("support") == 1
 
 
 @given(st.text(max_size=500))

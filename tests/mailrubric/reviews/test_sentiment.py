@@ -124,7 +124,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_answers() -> None
 
 
 def test_the_file_holds_arrays_only_and_is_small() -> None:
-    assert sentiment.FILE.stat().st_size < 2 * 1024 * 1024
+    assert sentiment.FILE.stat().st_size < 1_000_000
     with np.load(sentiment.FILE, allow_pickle=False) as arrays:
         assert str(arrays["version"]) == model.VERSION
         assert {arrays[name].dtype.kind for name in arrays.files} <= {"i", "u", "f", "U"}
@@ -202,6 +202,30 @@ def test_words_have_one_valence_on_vaders_scale() -> None:
     assert all(-4 <= value <= 4 for value in vocabulary.WORDS.values())
     assert vocabulary.WORDS["support"] == 0
     assert vocabulary.WORDS["unreliable"] < 0 < vocabulary.WORDS["intuitive"]
+
+
+@pytest.mark.parametrize(("text", "read"), [
+    ("What do you like best about it?\nFast.\nWhat do you dislike?\nNothing.", "xpros. Fast. xcons. Nothing."),
+    ("Pros: cheap. Cons: slow", "xpros. cheap. xcons. slow"),
+    ("+ cheap\n- slow", "xpros. cheap xcons. slow"),
+    ("- one\n- two", "- one - two"),
+    ("LIKES: all. What problems are you solving with it? Mail.", "xpros. all. xneither. Mail."),
+    ("Things I'd like: all", "Things I'd like: all"),
+    ("pros: cheap cons: slow", "xpros. cheap xcons. slow"),
+    ("it likes me", "it likes me"),
+])  # fmt: skip
+def test_headings_of_review_sites_are_read_as_headings(text: str, read: str) -> None:
+    cleaned = language.clean(text)
+    assert " ".join(cleaned.split()) == read
+    assert language.clean(cleaned) == cleaned
+
+
+def test_words_are_the_first_part_of_all_features() -> None:
+    for text, _ in PLAIN:
+        cleaned = language.clean(text)
+        every = language.features(text)
+        edge = sum(bucket < language.BUCKETS_WORDS for bucket in every.buckets)
+        assert language.words(cleaned) == (every.buckets[:edge], every.counts[:edge])
 
 
 @pytest.mark.slow
