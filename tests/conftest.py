@@ -11,7 +11,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests import needs, postgresql, starvation
 
-SPREAD = {"tests/hostile/test_fault_matrix.py"}
+SPREAD = {
+    "tests/hostile/test_fault_matrix.py",
+    "tests/hostile/test_mutated_replies.py",
+    "tests/mailrubric/reviews/test_hostile_files.py",
+}
 """Files whose tests share nothing, so that any worker may run any of them."""
 
 

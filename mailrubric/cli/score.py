@@ -149,12 +149,13 @@ def _show_ranking(scored: Scored) -> None:
     evaluation = scored.evaluation
     _show_rules(scored)
     print_table(
-        ("rank", "id", "vendor", "score", "interval", "coverage", "notes"),
+        ("rank", "id", "vendor", "estimate", "score", "interval", "coverage", "notes"),
         [
             (
                 "" if vendor.rank is None else str(vendor.rank),
                 vendor.id,
                 vendor.name,
+                points(vendor.ranking_score),
                 points(vendor.score),
                 interval(vendor.low, vendor.high),
                 f"{tenths(vendor.coverage)} %",
@@ -162,8 +163,8 @@ def _show_ranking(scored: Scored) -> None:
             )
             for vendor in evaluation.vendors
         ],
-        right=(0, 3, 4, 5),
-        whole=(0, 1, 3, 4, 5),
+        right=(0, 3, 4, 5, 6),
+        whole=(0, 1, 3, 4, 5, 6),
     )
     insufficient = sum(vendor.status == "insufficient" for vendor in evaluation.vendors)
     if insufficient:

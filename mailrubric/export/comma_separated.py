@@ -27,6 +27,7 @@ _VENDOR = {
     "category": "category",
     "lab": "lab",
     "status": "status",
+    "ranking_score": "vendor_estimate",
     "score": "vendor_score",
     "low": "vendor_low",
     "high": "vendor_high",

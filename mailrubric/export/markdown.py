@@ -59,12 +59,13 @@ def _lines(evaluation: Evaluation, sure: RobustRanking | None) -> Iterator[str]:
     yield "## Ranking"
     yield ""
     yield from _table(
-        ("Rank", "Vendor", "Category", "Score", "Interval", "Coverage %", "Gates", "Status"),
+        ("Rank", "Vendor", "Category", "Estimate", "Score", "Interval", "Coverage %", "Gates", "Status"),
         (
             (
                 "" if vendor.rank is None else str(vendor.rank),
                 _name(vendor),
                 escape(vendor.category),
+                points(vendor.ranking_score),
                 points(vendor.score),
                 interval(vendor.low, vendor.high),
                 tenths(vendor.coverage),
@@ -73,7 +74,7 @@ def _lines(evaluation: Evaluation, sure: RobustRanking | None) -> Iterator[str]:
             )
             for vendor in evaluation.vendors
         ),
-        right=(0, 3, 4, 5),
+        right=(0, 3, 4, 5, 6),
     )
     yield ""
     if evaluation.vendors and evaluation.vendors[0].groups:
@@ -122,8 +123,8 @@ def _vendor(vendor: VendorScore, evaluation: Evaluation) -> Iterator[str]:
     yield ""
     rank = f"rank {vendor.rank}" if vendor.rank is not None else STATUS_WORDS[vendor.status]
     yield (
-        f"{rank[0].upper() + rank[1:]}, score {points(vendor.score)}, interval {interval(vendor.low, vendor.high)}, "
-        f"coverage {tenths(vendor.coverage)} %."
+        f"{rank[0].upper() + rank[1:]}, estimate {points(vendor.ranking_score)}, score {points(vendor.score)}, "
+        f"interval {interval(vendor.low, vendor.high)}, coverage {tenths(vendor.coverage)} %."
     )
     yield ""
     for gate in vendor.gates:

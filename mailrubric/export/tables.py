@@ -80,8 +80,8 @@ METHOD = (
     "It also widens with the age of the evidence.",
     "Coverage is the share of the applicable weight whose criteria have a value. Below the minimum coverage a vendor "
     "has insufficient evidence and no rank.",
-    "Unknown is never counted as 0 and never as no. The order of the ranking uses imputed values for what is unknown "
-    "(the ranking score), the score itself does not.",
+    "Unknown is never counted as 0 and never as no. Ranks follow the estimate, in which what is unknown is filled in "
+    "cautiously (imputed), so that a gap is never an advantage; the score itself counts only what is known.",
     "A gate is a condition that a vendor must meet: one that fails is listed apart, without a rank; one that cannot be "
     "decided yet is shown as undecided.",
     "Kinds of evidence: measured by a probe, claimed by a source, reviewed, surveyed, tested by hand. A measurement "
@@ -100,7 +100,7 @@ _RANKING = (
     Column("low", "Low", "figure", 8),
     Column("high", "High", "figure", 8),
     Column("coverage", "Coverage %", "figure", 11),
-    Column("ranking_score", "Ranking score", "figure", 13),
+    Column("ranking_score", "Estimate", "figure", 10),
     Column("gates", "Gates", "text", 40),
     Column("contradictions", "Contradictions", "integer", 14),
     Column("oldest", "Oldest evidence", "text", 21),

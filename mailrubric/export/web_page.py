@@ -174,6 +174,7 @@ def _ranking(evaluation: Evaluation) -> Iterator[str]:
             (
                 ("Rank", 5, True),
                 ("Vendor", 18, False),
+                ("Estimate", 8, True),
                 ("Score", 7, True),
                 ("Score in its interval, 0 to 100", 26, False),
                 ("Interval", 10, True),
@@ -188,7 +189,7 @@ def _ranking(evaluation: Evaluation) -> Iterator[str]:
             css = "bad" if vendor.status == "failed" else "warn" if gates not in ("", "passed") else "quiet"
             yield (
                 f'<tr><td class="right">{rank}</td><th scope="row"><a href="#vendor-{escape(vendor.id)}">'
-                f"{escape(vendor.name)}</a>{_lab(vendor)}</th>{_figure(vendor.score)}"
+                f"{escape(vendor.name)}</a>{_lab(vendor)}</th>{_figure(vendor.ranking_score)}{_figure(vendor.score)}"
                 f'<td class="bar">{_bar(vendor)}</td>'
                 f'<td class="right">{interval(vendor.low, vendor.high)}</td>'
                 f'<td class="right">{tenths(vendor.coverage)} %</td><td>{escape(vendor.category)}</td>'
@@ -239,6 +240,7 @@ def _vendor(vendor: VendorScore, about: dict[str, CriterionInfo]) -> Iterator[st
     standing = f"rank {vendor.rank}" if vendor.rank is not None else STATUS_WORDS[vendor.status]
     for name, words in (
         ("standing", standing),
+        ("estimate", points(vendor.ranking_score)),
         ("interval", interval(vendor.low, vendor.high)),
         ("coverage", f"{tenths(vendor.coverage)} %"),
         ("category", vendor.category),

@@ -129,8 +129,8 @@ def test_the_ranking_shows_the_same_figures_in_every_format():
     document = json.loads(render(evaluation(), "json"))
     workbook = sheet_rows(render(evaluation(), "xlsx"), "Ranking")
     lines = {row["vendor"]: row for row in csv_rows(render(evaluation(), "csv"))}
-    markdown = {row[1]: row for row in markdown_rows(render(evaluation(), "md")) if len(row) == 8 and "–" in row[4]}
-    page = {row[1]: row for row in Page(render(evaluation(), "html")).rows if len(row) == 8 and "–" in row[4]}
+    markdown = {row[1]: row for row in markdown_rows(render(evaluation(), "md")) if len(row) == 9 and "–" in row[5]}
+    page = {row[1]: row for row in Page(render(evaluation(), "html")).rows if len(row) == 9 and "–" in row[5]}
     for vendor, sheet in zip(document["vendors"], workbook, strict=True):
         expected = [
             "unknown" if vendor["score"] is None else tenths(vendor["score"]),
@@ -146,9 +146,12 @@ def test_the_ranking_shows_the_same_figures_in_every_format():
         if vendor["id"] == "hostile":
             continue  # its name is escaped differently in each format
         name = vendor["name"]
-        assert markdown[name.replace("&", "&amp;")][3:6] == [expected[0], f"{expected[1]}–{expected[2]}", expected[3]]
+        estimate = "unknown" if vendor["ranking_score"] is None else tenths(vendor["ranking_score"])
+        figures = [estimate, expected[0], f"{expected[1]}–{expected[2]}", expected[3]]
+        assert markdown[name.replace("&", "&amp;")][3:7] == figures
+        assert line["vendor_estimate"] == figure(sheet["Estimate"]) == estimate
         row = page[name]
-        assert [row[2], row[4], row[5]] == [expected[0], f"{expected[1]}–{expected[2]}", f"{expected[3]} %"]
+        assert [row[2], row[3], row[5], row[6]] == [*figures[:3], f"{expected[3]} %"]
 
 
 def test_how_sure_the_ranking_is_stands_in_every_format():
