@@ -327,7 +327,8 @@ def quantile_words(found: Quantile, *, at_work: bool = False) -> str:
         return f"{least}{_length(value, unit, size)} (too few for an interval)"
     bounds = [found.low * size, *([] if found.high is None else [found.high * size])]
     shown, low, *rest = _figures(value * size, *bounds)
-    return f"{least}{_with_unit(shown, unit)} (95 % interval {low} to {rest[0] if rest else 'open'})"
+    bounded = f"{low} to {rest[0]}" if rest else f"from {_with_unit(low, unit)} upwards"
+    return f"{least}{_with_unit(shown, unit)} (95 % interval {bounded})"
 
 
 def least_words(hours: float, *, at_work: bool = False) -> str:

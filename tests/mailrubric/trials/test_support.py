@@ -169,8 +169,8 @@ def test_clocks_may_differ_by_minutes_but_not_by_more(tmp_path):
         (2.25, 2.25, 1, 33.96, "2.2 hours (95 % interval 1.0 to 34.0)"),
         (50, 50, 0.02, 120, "50.00 hours (95 % interval 0.02 to 120.00)"),
         (50.4, 50.4, 20, 1200, "50 hours (95 % interval 20 to 1,200)"),
-        (4, 4, 1.5, None, "4.0 hours (95 % interval 1.5 to open)"),
-        (None, 5, 1, None, "at least 5 hours (95 % interval 1 to open)"),
+        (4, 4, 1.5, None, "4.0 hours (95 % interval from 1.5 hours upwards)"),
+        (None, 5, 1, None, "at least 5 hours (95 % interval from 1 hour upwards)"),
         (None, 100, 0, None, "at least 4.17 days (too few for an interval)"),
         (None, 72, 0, None, "at least 72 hours (too few for an interval)"),
         (1, 1, 1, 2, "1 hour (95 % interval 1 to 2)"),
@@ -179,7 +179,7 @@ def test_clocks_may_differ_by_minutes_but_not_by_more(tmp_path):
         (0.0, 0.0, 0, 0, "0 hours (95 % interval 0 to 0)"),
         (4 / 3600, 4 / 3600, 0, None, "4 seconds (too few for an interval)"),
         (0.2, 0.2, 4 / 3600, 0.5, "12.0 minutes (95 % interval 0.1 to 30.0)"),
-        (0.2, 0.2, 0.1, None, "12 minutes (95 % interval 6 to open)"),
+        (0.2, 0.2, 0.1, None, "12 minutes (95 % interval from 6 minutes upwards)"),
     ],
 )
 def test_a_wait_and_its_interval_have_one_precision(value, at_least, low, high, words):
