@@ -25,6 +25,7 @@ from mailrubric.catalogue.models import (
     MapFunction,
     Must,
     MXEndpoint,
+    NoneFunction,
     OtherValue,
     Plan,
     PointsFunction,
@@ -245,6 +246,9 @@ def _score_findings(criterion: Criterion, at: Location, quantities: list[_Quanti
         case ShareFunction():
             kind, fits = "share_of", ("set",)
             yield from _repeated(score.share_of, (*at, "share_of"))
+        case NoneFunction():
+            kind, fits = "none_of", ("set",)
+            yield from _repeated(score.none_of, (*at, "none_of"))
     misfits = False
     for quantity in quantities:
         if quantity.type is not None and quantity.type not in fits:
@@ -263,7 +267,7 @@ _FITTING = {
     "number": "points or curve",
     "text": "map",
     "level": "map",
-    "set": "share_of",
+    "set": "share_of or none_of",
 }
 
 

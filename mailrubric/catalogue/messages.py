@@ -19,6 +19,7 @@ from mailrubric.catalogue.models import (
     CurveFunction,
     MapFunction,
     Model,
+    NoneFunction,
     PointsFunction,
     ShareFunction,
     YesNoFunction,
@@ -182,9 +183,10 @@ _SCORES: dict[str, type[Model]] = {
     "yes": YesNoFunction,
     "no": YesNoFunction,
     "share_of": ShareFunction,
+    "none_of": NoneFunction,
     "curve": CurveFunction,
 }
-_SCORE_KINDS = "points, map, yes and no, share_of or curve"
+_SCORE_KINDS = "points, map, yes and no, share_of, none_of or curve"
 
 
 def findings_of(error: ValidationError, model: type[Model], data: Any, base: Location = ()) -> list[Finding]:
@@ -282,7 +284,7 @@ def _score_location(location: Location) -> Location | None:
 
 
 def _score_findings(value: Any, location: Location) -> list[Finding]:
-    """A value function that fits none of the five kinds, in one sentence or in those of the kind that was meant."""
+    """A value function that fits none of the six kinds, in one sentence or in those of the kind that was meant."""
     if not isinstance(value, dict):
         return [Finding(location, f"expected {_SCORE_KINDS}, got {shown(value)}")]
     kinds = list(dict.fromkeys(_SCORES[key] for key in value if key in _SCORES))

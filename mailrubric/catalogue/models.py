@@ -117,6 +117,12 @@ class ShareFunction(Model):
     share_of: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
 
 
+class NoneFunction(Model):
+    """100 when the set has none of these members, 0 when it has any of them: for what must not be there."""
+
+    none_of: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
+
+
 class CurveEnds(Model):
     """The value worth 90 points and the value worth 50."""
 
@@ -131,7 +137,7 @@ class CurveFunction(Model):
     curve: CurveEnds
 
 
-ValueFunction = PointsFunction | MapFunction | YesNoFunction | ShareFunction | CurveFunction
+ValueFunction = PointsFunction | MapFunction | YesNoFunction | ShareFunction | NoneFunction | CurveFunction
 
 
 _CONDITIONS = ("above", "at_least", "below", "at_most", "equals", "one_of", "includes")

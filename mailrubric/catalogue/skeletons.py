@@ -92,6 +92,7 @@ criteria:
     # score: {{points: [[1, 100], [1000, 0]], scale: log}}         # number: for prices and limits
     # score: {{curve: {{worth_90: 200, worth_50: 800}}}}             # number: for times, less is better here
     # score: {{share_of: [PLAIN, LOGIN, XOAUTH2]}}                 # set: how many of these
+    # score: {{none_of: [PLAIN, LOGIN]}}                           # set: 100 when it has none of these, else 0
     # unit: MB                      # the unit that the value function is written in
     # must: {{equals: true, else: what it means to fail}}          # a gate; or above, at_least, below, at_most,
     #                                                            # one_of: […], includes: […]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mailrubric.catalogue.models import (
     CurveFunction,
     MapFunction,
+    NoneFunction,
     PointsFunction,
     ShareFunction,
     ValueFunction,
@@ -134,15 +135,20 @@ def apply(function: ValueFunction, values: Sequence[ObservedValue | None]) -> Fl
             return np.array([of[value] if isinstance(value, bool) else math.nan for value in values], dtype=np.float64)
         case ShareFunction():
             wanted = {member.casefold() for member in function.share_of}
-            return np.array([_share(value, wanted) for value in values], dtype=np.float64)
+            return np.array([100.0 * _held(value, wanted) / len(wanted) for value in values], dtype=np.float64)
+        case NoneFunction():
+            unwanted = {member.casefold() for member in function.none_of}
+            held = np.array([_held(value, unwanted) for value in values], dtype=np.float64)
+            return np.where(np.isnan(held), np.nan, np.where(held > 0, 0.0, 100.0))
 
 
-def _share(value: ObservedValue | None, wanted: set[str]) -> float:
+def _held(value: ObservedValue | None, members: set[str]) -> float:
+    """How many of these members a set has; a text is a set of one. NaN for what is no set."""
     if isinstance(value, str):
         value = (value,)
     if not isinstance(value, tuple | list):
         return math.nan
-    return 100.0 * len(wanted & {str(member).casefold() for member in value}) / len(wanted)
+    return len(members & {str(member).casefold() for member in value})
 
 
 def apply_columns(functions: Sequence[ValueFunction], columns: Sequence[Sequence[ObservedValue | None]]) -> FloatArray:

@@ -14,6 +14,7 @@ from mailrubric.catalogue.models import (
     From,
     MapFunction,
     Must,
+    NoneFunction,
     PointsFunction,
     ShareFunction,
     ValueFunction,
@@ -40,6 +41,8 @@ def value_function(function: ValueFunction, unit: str = "") -> str:
             return f"{function.yes:g} for yes, {function.no:g} for no"
         case ShareFunction():
             return f"share of these {len(function.share_of)}: {', '.join(function.share_of)}"
+        case NoneFunction():
+            return f"100 for none of these {len(function.none_of)}, 0 for any: {', '.join(function.none_of)}"
         case CurveFunction():
             ends = function.curve
             better = "lower" if ends.worth_90 < ends.worth_50 else "higher"
@@ -64,6 +67,8 @@ def end_points(function: ValueFunction, unit: str = "") -> tuple[str, str]:
             return ("no", "yes") if function.yes >= function.no else ("yes", "no")
         case ShareFunction():
             return f"none of {len(function.share_of)}", f"all {len(function.share_of)}"
+        case NoneFunction():
+            return f"any of {len(function.none_of)}", f"none of {len(function.none_of)}"
         case CurveFunction():
             worst, best = (value_words(_tidy(_curve_worth(function, points)), unit) for points in (10, 90))
             return worst, best
@@ -90,6 +95,9 @@ def value_reaching(function: ValueFunction, unit: str, score: float, *, at_least
         case ShareFunction():
             count = len(function.share_of)
             levels = {f"{each} of the {count}": 100.0 * each / count for each in range(count + 1)}
+        case NoneFunction():
+            count = len(function.none_of)
+            levels = {f"none of the {count}": 100.0, f"any of the {count}": 0.0}
     enough = {name: points for name, points in levels.items() if (points >= score if at_least else points <= score)}
     if not enough:
         return ""

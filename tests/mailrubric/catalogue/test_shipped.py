@@ -8,11 +8,13 @@ import pytest
 
 from mailrubric.catalogue.catalogue import Catalogue
 from mailrubric.catalogue.load import load
+from mailrubric.catalogue.models import NoneFunction
 from mailrubric.evidence.observation import Observation
 from mailrubric.scoring.evaluate import evaluate
 from mailrubric.scoring.evaluation import Cell
 from mailrubric.scoring.value_functions import apply
 from mailrubric.workspace import shipped_folder
+from probes.network import BLOCKLISTS
 from tests.mailrubric.scoring.building import FRESH, NOW, fact, vendor
 
 COMPARED = {
@@ -20,6 +22,7 @@ COMPARED = {
         "share of mail in the inbox": "inbox-placement",
         "addresses of one's own": "dedicated-address address-warm-up",
         "streams kept apart": "separate-streams",
+        "blocklists": "blocklists",
         "confirmed reverse names": "reverse-names",
         "feedback loops": "feedback-loops",
         "suppression": "suppression-list",
@@ -126,6 +129,12 @@ def test_the_ends_are_those_that_the_rationale_argues_for(
 ) -> None:
     (item,) = (each for each in shipped.criteria if each.id == identifier)
     np.testing.assert_allclose(apply(item.score, values), points)
+
+
+def test_every_blocklist_that_is_asked_counts(shipped: Catalogue) -> None:
+    (item,) = (each for each in shipped.criteria if each.id == "blocklists")
+    assert isinstance(item.score, NoneFunction)
+    assert set(item.score.none_of) == set(BLOCKLISTS)
 
 
 def slow_reply(shipped: Catalogue, observations: list[Observation], **facts: Any) -> Cell:

@@ -89,7 +89,7 @@ def test_the_commented_parts_of_a_criterion_are_right_too(tmp_path):
         else:
             text = re.sub(rf"^{indent}{key}: .*\n", "", base, flags=re.MULTILINE)
             text = text.replace(f"{indent}# {key}: {value}", f"{indent}{key}: {value}", 1)
-        kind = {"{map": "level", "{points": "number", "{curve": "number", "{share_of": "set"}
+        kind = {"{map": "level", "{points": "number", "{curve": "number", "{share_of": "set", "{none_of": "set"}
         wanted = next((kind[word] for word in kind if key == "score" and value.startswith(word)), "boolean")
         if key == "unit" or "smtp.size_limit" in value:
             wanted = "number"
@@ -105,7 +105,7 @@ def test_the_commented_parts_of_a_criterion_are_right_too(tmp_path):
         assert key in str(read(text.encode()).data)
         assert [str(problem) for problem in check([folder], folders=[])] == [], text
         tried.append(key)
-    assert tried.count("score") == 5
+    assert tried.count("score") == 6
     assert {"description", "from", "unit", "must", "applies_to", "half_life", "document_required", "reference"} <= set(
         tried
     )

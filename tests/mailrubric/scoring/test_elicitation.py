@@ -8,7 +8,14 @@ import pytest
 
 from mailrubric.catalogue.catalogue import Catalogue
 from mailrubric.catalogue.load import read_judgement
-from mailrubric.catalogue.models import CurveFunction, MapFunction, PointsFunction, ShareFunction, YesNoFunction
+from mailrubric.catalogue.models import (
+    CurveFunction,
+    MapFunction,
+    NoneFunction,
+    PointsFunction,
+    ShareFunction,
+    YesNoFunction,
+)
 from mailrubric.scoring.elicitation import METHODS, blank, judgement_text, save_judgement, swings
 from mailrubric.scoring.evaluate import effective_weights
 from mailrubric.scoring.people import judged, method_of
@@ -30,6 +37,7 @@ def test_both_ends_of_each_kind_of_value_function() -> None:
     assert end_points(YesNoFunction(yes=100, no=0)) == ("no", "yes")
     assert end_points(YesNoFunction(yes=0, no=100)) == ("yes", "no")
     assert end_points(ShareFunction(share_of=("a", "b", "c"))) == ("none of 3", "all 3")
+    assert end_points(NoneFunction(none_of=("a", "b", "c"))) == ("any of 3", "none of 3")
     quick = CurveFunction.model_validate({"curve": {"worth_90": 10, "worth_50": 60}})
     worst, best = end_points(quick, "min")
     assert best == "10 min"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mailrubric.catalogue.models import (
     CurveFunction,
     MapFunction,
+    NoneFunction,
     PointsFunction,
     ShareFunction,
     YesNoFunction,
@@ -103,6 +104,32 @@ def test_the_share_counts_members_without_regard_to_case_or_strangers() -> None:
     found = apply(extensions, [("8bitmime", "SIZE", "XCLIENT"), (), "DSN", 4])
     assert found[:3].tolist() == [50, 0, 25]
     assert math.isnan(found[3])
+
+
+def test_none_of_asks_whether_anything_is_there_that_must_not_be() -> None:
+    lists = NoneFunction(none_of=("zen.spamhaus.org", "bl.spamcop.net"))
+    found = apply(
+        lists, [(), ("dnsbl.example",), ("ZEN.spamhaus.org",), lists.none_of, "bl.spamcop.net", None, 0, False]
+    )
+    assert found[:5].tolist() == [100, 100, 0, 0, 0]
+    assert np.isnan(found[5:]).all()
+
+
+members = st.sampled_from("abcdefABCDEF")
+
+
+@given(st.sets(members, min_size=1), st.lists(members), members)
+def test_none_of_is_full_where_a_share_is_empty_and_never_rises_with_a_member(
+    unwanted: set[str], held: list[str], further: str
+) -> None:
+    named = tuple(sorted(unwanted))
+    function = NoneFunction(none_of=named)
+    score, with_further = apply(function, [tuple(held), (*held, further)])
+    (share,) = apply(ShareFunction(share_of=named), [tuple(held)])
+    assert score == (100 if share == 0 else 0)
+    assert with_further <= score
+    assert apply(function, [tuple(reversed(held))]) == score
+    assert apply(NoneFunction(none_of=tuple(reversed(named))), [tuple(held)]) == score
 
 
 @pytest.mark.parametrize("value", [True, "12", None, float("nan"), float("inf"), 10**400, ("1",)])

@@ -13,6 +13,7 @@ from mailrubric.catalogue.models import (
     From,
     MapFunction,
     Must,
+    NoneFunction,
     PointsFunction,
     ShareFunction,
     YesNoFunction,
@@ -39,6 +40,7 @@ from tests.mailrubric.scoring.building import criterion
         ({"map": {"b": 0, "a": 100, "c": 100}}, "", "100 at a, c; 0 at b"),
         ({"yes": 100, "no": 10}, "", "100 for yes, 10 for no"),
         ({"share_of": ["A", "B"]}, "", "share of these 2: A, B"),
+        ({"none_of": ["A", "B"]}, "", "100 for none of these 2, 0 for any: A, B"),
         (
             {"curve": {"worth_90": 150, "worth_50": 600}},
             "ms",
@@ -79,6 +81,8 @@ def test_gates_and_sources() -> None:
         (YesNoFunction(yes=100, no=20), 10.0, False, ""),
         (YesNoFunction(yes=100, no=20), 60.0, False, "no"),
         (ShareFunction(share_of=("a", "b", "c", "d")), 60.0, True, "3 of the 4"),
+        (NoneFunction(none_of=("a", "b")), 60.0, True, "none of the 2"),
+        (NoneFunction(none_of=("a", "b")), 60.0, False, "any of the 2"),
     ],
 )
 def test_the_value_that_is_worth_so_many_points(function, score, at_least, expected) -> None:
