@@ -341,7 +341,6 @@ class _RecordReader:
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter
-        self._stop = re.compile(f"[{re.escape(delimiter)}\r\n]")
         self.begin()
 
     def begin(self) -> None:
@@ -354,8 +353,9 @@ class _RecordReader:
         self._size = 0
 
     def take(self, piece: str) -> list[str] | None:
-        """The fields once the record is complete, else None."""
+        """The fields once the record is complete, else None. A piece ends with its line, if it has an end of one."""
         self.fresh = False
+        line_end = len(piece.rstrip("\r\n"))
         place = 0
         if self._quote_pending:
             self._quote_pending = False
@@ -377,15 +377,17 @@ class _RecordReader:
                 self._quoted, self._at_start = True, False
                 place += 1
             else:
-                stop = self._stop.search(piece, place)
-                if stop is None:
-                    self._add(piece[place:])
+                stop = piece.find(self._delimiter, place)
+                if stop >= 0:
+                    self._add(piece[place:stop])
+                    self._end_field()
+                    place = stop + 1
+                    continue
+                self._add(piece[place:line_end])
+                if line_end == len(piece):
                     return None
-                self._add(piece[place : stop.start()])
                 self._end_field()
-                if stop[0] != self._delimiter:
-                    return self._fields
-                place = stop.end()
+                return self._fields
         return None
 
     def end(self) -> list[str] | None:

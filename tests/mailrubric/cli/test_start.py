@@ -228,7 +228,7 @@ def test_a_terminal_without_unicode_still_gets_its_answer(tmp_path):
         env={**os.environ, "PYTHONPATH": str(root), "PYTHONIOENCODING": "ascii"},
         check=True,
     )
-    assert re.search(rb"^ +postmark +Postmark +\S+ +\d+\.\d-\d+\.\d ", done.stdout, re.MULTILINE)  # not \\u2013
+    assert re.search(rb"^ +postmark +Postmark +\S+ +\S+ +\d+\.\d-\d+\.\d ", done.stdout, re.MULTILINE)  # not \\u2013
     assert done.stdout.isascii()
 
 

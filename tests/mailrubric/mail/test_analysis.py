@@ -454,7 +454,7 @@ def test_the_sum_is_json(mail: Mail, tmp_path: Path) -> None:
 
 
 ENDLESS = """
-import itertools, multiprocessing, threading, time
+import itertools, multiprocessing, signal, threading, time
 from mailrubric.mail.analysis import Analysis
 from mailrubric.mail.reading import Place
 
@@ -463,6 +463,7 @@ def tell():
         time.sleep(0.001)
     print("started", flush=True)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a program that was started in the background ignores it
 threading.Thread(target=tell, daemon=True).start()
 letter = b"From: a@example.com\\r\\n\\r\\nHello\\r\\n"
 try:
