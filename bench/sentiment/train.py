@@ -60,7 +60,7 @@ FOLDS = (
 )
 """Topics of the mail texts; one fold is judged by a classifier that has seen no text of its topics."""
 HELD_OUT = HERE / "held_out.json"
-LABEL = np.vstack([0.75 * np.eye(3), 0.25 * np.eye(3), np.zeros((3, 3))])
+LABEL = np.vstack([0.75 * np.eye(3), 0.25 * np.eye(3), np.zeros((4, 3))])
 """How an aspect's label is had from the scores of clause and sentence until that is learned."""
 
 
@@ -222,7 +222,7 @@ def detectors(texts: Sequence[str], spoken: Sequence[dict[str, str]], idf: NDArr
 def label_weights(
     judged: Sequence[tuple[Sequence[Mention], NDArray[np.float64]]], spoken: Sequence[dict[str, str]]
 ) -> NDArray[np.float64]:
-    """How the label of an aspect follows from the scores of its clause and sentence (9 × 3): learned from the
+    """How the label of an aspect follows from the scores of its clause and sentence (10 × 3): learned from the
     rightly found mentions, whose scores come from classifiers that had not seen the texts."""
     rows, truth = [], []
     for (found, inputs), labels in zip(judged, spoken, strict=True):
@@ -358,7 +358,7 @@ def main() -> None:
     topic = np.array(of)
     assert {name for fold in FOLDS for name in fold} == set(topic)
     scores = np.zeros((len(topic), 3))
-    judged: list[tuple[Sequence[Mention], NDArray[np.float64]]] = [([], np.zeros((0, 9))) for _ in topic]
+    judged: list[tuple[Sequence[Mention], NDArray[np.float64]]] = [([], np.zeros((0, 10))) for _ in topic]
     for fold in FOLDS:
         held = np.isin(topic, fold)
         known = np.flatnonzero(~held)

@@ -1,9 +1,10 @@
 """What about a mail product a text praises or blames: aspects, each with the sentiment of the clauses that speak of it.
 
-Aspects are found by patterns for their words and by weights of all words of a sentence, learned from labelled texts:
+Aspects are found by patterns for their words and by weights of all words of a clause, learned from labelled texts:
 what is only implied ("four days and no answer") has no word of its own. The sentiment is the classifier's, of the
-clause in its sentence. How often either is wrong is measured (docs/sentiment-model.md), and shares of
-aspects are published only after correction by that measurement (:mod:`mailrubric.reviews.correction`).
+clause, and of its sentence too unless that sets its clauses against each other. How often either is wrong is measured
+(docs/sentiment-model.md), and shares of aspects are published only after correction by that measurement
+(:mod:`mailrubric.reviews.correction`).
 """
 
 from __future__ import annotations
@@ -307,6 +308,29 @@ _SUPPORT_AS_VERB: Final = re.compile(
 )
 _COMPILED: Final = {name: re.compile("|".join(f"(?:{each})" for each in parts)) for name, parts in _PATTERNS.items()}
 
+_CERTAIN: Final = {
+    "ease_of_use": re.compile(
+        r"\b(?:easy|easier|simple|hard|difficult) to (?:use|navigate|set up|learn|understand)\b"
+        r"|\b(?:user[- ]friendly|intuitive|learning curve|ease of use)\b"
+    ),
+    "deliverability": re.compile(
+        r"\b(?:deliverab\w+|inbox placement|blacklist\w*)\b"
+        r"|\b(?:land|end|go)(?:s|es|ed|ing)? (?:up )?(?:straight )?(?:in|into|to) (?:the )?(?:spam|junk)\b"
+        r"|\b(?:e?mails?|messages|newsletters?) (?:\w+ )?bounced?\b"
+    ),
+    "support": re.compile(
+        r"\b(?:nobody|no one) (?:ever |even )?(?:answer(?:s|ed)?|repli(?:es|ed)|respond(?:s|ed)?)\b(?! twice)"
+        r"|\bcustomer (?:service|support|care)\b|\b(?:account|customer success) managers?\b"
+        r"|\bsupport (?:is|was|has been|never|answer\w*|repl\w+|respon\w+|ignor\w+)\b"
+    ),
+    "price": re.compile(
+        r"\b(?:overpriced|too expensive|affordable|pric(?:e|es|ing) (?:is|are|was|were|went|doubled))\b"
+    ),
+    "integration": re.compile(r"\bintegrat\w+"),
+}
+"""Words that say an aspect whatever else is said: on the training texts at least nine in ten that have them speak of it
+(of "nobody answers", which few have, three in five)."""
+
 _OF_SUPPORT: Final = re.compile(
     r"\b(?:fast|faster|quick|quicker|quickly|slow|slowly|slower|instant|instantly|delayed|prompt|"
     r"within \w+ (?:minutes|seconds)|in (?:\w+ )?(?:\w+ )?seconds)\b"
@@ -318,25 +342,75 @@ _EASE_QUICK: Final = re.compile(
     r"\b(?:fast|quick|quickly|quicker|faster)\b(?: \w+){0,3}? (?:setup|set up|set-up|start|learn|onboard\w*|"
     r"to get)\b"
 )
-_CLAUSES: Final = re.compile(
-    r"[.!?;:\n…]+(?:\s+|$)|\s[-–—]+\s|,?\s*\b(?:but|however|although|though|whereas|while|yet|except that|"
-    r"on the other hand|otherwise)\b,?\s*"
-    r"|,\s+(?:and\s+)?(?=(?:\w+\s+){0,4}(?:is|are|was|were|isn't|aren't|wasn't|has|have|had|does|doesn't|do|"
-    r"don't|did|didn't|can|can't|could|will|"
-    r"won't|works?|takes?|took|costs?|goes|went|gets|got|makes?|keeps?|needs?|looks?|feels?|never|lets?)\b)"
-    r"|\s+and\s+(?=(?:the|their|our|my|its)\s+(?:\w+\s+){1,3}(?:is|are|was|were|isn't|aren't|wasn't|has|have|"
-    r"doesn't|works?|takes?|costs?|never)\b)"
+_SINGULAR: Final = (
+    "is|isn't|was|wasn't|has|hasn't|does|doesn't|goes|gets|makes|keeps|takes|lets|arrives|ends up|fails|responds|"
+    "stays|comes|gives|seems|becomes|remains|loses"
 )
+_OTHER_VERBS: Final = (
+    "are|aren't|were|weren't|have|haven't|had|hadn't|do|don't|did|didn't|can|can't|cannot|could|couldn't|will|won't|"
+    "would|wouldn't|never|always|just|go|went|get|got|make|made|keep|kept|take|took|let|arrive|arrived|end up|ended|"
+    "fail|failed|respond|responded|stay|stayed|come|came|give|gave|seem|become|became|remain|lose|lost|land|landed|"
+    "broke|crashed|bounced|replied|answered|helped|worked|loaded|ran|stopped|tripled|doubled|happened|needed|loved|"
+    "hated|liked|found|said|told"
+)
+_VERB_OR_NOUN: Final = (
+    "bounce|land|crash|break|work|help|load|reply|answer|cost|look|feel|need|run|vanish|disappear|freeze|fall|drop"
+)
+_VERB_OR_NOUNS: Final = (
+    "bounces|lands|crashes|breaks|works|helps|loads|replies|answers|costs|looks|feels|needs|runs|falls|drops|freezes|"
+    "cares"
+)
+_SUBJECT_WORD: Final = (
+    rf"(?!(?:{_SINGULAR}|{_OTHER_VERBS}|that|which|"
+    r"who|whose|where|when|how|why|what|if|whether|to|with|for|from|in|on|at|by|and|or|as|than|so|because|but|until|"
+    r"once|after|before|like|about|into|though|also|still|then|now|not|really|even|only)\b)[\w'%-]+\s+"
+)
+_PRONOUN: Final = (
+    r"(?:it|he|she|they|we|i|you|nobody|no one|everyone|everybody|everything|nothing|someone|somebody|this|there)\s+"
+)
+_OWN_SUBJECT: Final = re.compile(
+    rf"(?:{_SUBJECT_WORD}){{1,4}}?(?:{_SINGULAR}|{_OTHER_VERBS})\b"
+    rf"|{_PRONOUN}(?:{_OTHER_VERBS}|{_VERB_OR_NOUN}|{_VERB_OR_NOUNS}|love|like|hate|wish|use|want|pay)\b"
+    rf"|(?:the|their|our|my|its|his|her|your|every|each|this|that)\s+(?:{_SUBJECT_WORD}){{1,2}}?(?:{_VERB_OR_NOUNS})\b"
+    rf"|(?:{_SUBJECT_WORD}){{0,3}}?[\w-]{{2,}}s\s+(?:{_VERB_OR_NOUN})\b",
+    re.I,
+)
+"""How a clause begins that has a subject and a verb of its own. Words that are as often nouns ("answers", "bounce")
+count as verbs after a pronoun, after a noun with its article, or in the plural after one in the plural."""
+_AFTER_COMMA: Final = re.compile(
+    r"(?:\w+\s+){0,4}(?:is|are|was|were|isn't|aren't|wasn't|has|have|had|does|doesn't|do|don't|did|didn't|can|can't|"
+    r"could|will|won't|works?|takes?|took|costs?|goes|went|gets|got|makes?|keeps?|needs?|looks?|feels?|never|lets?)\b",
+    re.I,
+)
+_SAYS: Final = re.compile(
+    rf"\b(?:{_SINGULAR}|{_OTHER_VERBS}|{_VERB_OR_NOUN}|{_VERB_OR_NOUNS}|love|like|hate|wish|use|uses|want|pay|"
+    r"to\s+\w+|it's|they're|that's|i'm|we're)\b",
+    re.I,
+)
+_CUTS: Final = re.compile(
+    r"[.!?;:\n…]+(?:\s+|$)|\s[-–—]+\s|—|,?\s*\b(?:but|however|although|though|whereas|while|yet|except that|"
+    r"unfortunately|sadly|on the one hand|otherwise)\b,?\s*|,\s+on the other(?: hand)?\b(?!,)\s*"
+)
+_JOINTS: Final = re.compile(r",\s+(?:and\s+)?|\band\s+", re.I)
+_CONTRASTS: Final = re.compile(
+    r"\b(?:but|however|although|though|yet|except|unfortunately|sadly|while|whereas|otherwise|on the other)\b", re.I
+)
+_REACH: Final = 300
+"""Characters of a clause that are looked at again at each of its commas: else a long list would cost its square."""
+_OPPOSED: Final = 1.0
+"""Valence (-4 to 4 a word) from which on two parts of a sentence count as set against each other."""
 _SENTENCES: Final = re.compile(r"(?<=[.!?…])\s+|\n+")
 
 
 class Mention(NamedTuple):
-    """An aspect in a clause of a sentence. ``side``: 1 under a heading for likes, -1 under one for dislikes, or 0."""
+    """An aspect in a clause of a sentence. ``side``: 1 under a heading for likes, -1 under one for dislikes, or 0.
+    ``contrast``: whether the sentence sets its clauses against each other, so that it is no witness for any of them."""
 
     aspect: str
     clause: str
     sentence: str
     side: int
+    contrast: bool
 
 
 def mentions(text: str) -> list[Mention]:
@@ -347,35 +421,84 @@ def mentions(text: str) -> list[Mention]:
 def mentions_by(current: sentiment.Model, text: str) -> list[Mention]:
     """:func:`mentions` with a model of one's own.
 
-    Whether a sentence speaks of an aspect is judged from all its words and from the patterns together; which of its
-    clauses does, by the patterns, or where none fits by the words.
+    Whether a sentence speaks of an aspect is judged clause by clause, from all words and from the patterns that fit:
+    in the best of them it has to be likely enough, or named beyond doubt. It is then found in every clause in which a
+    pattern fits, or where none does in that best one.
     """
     found: list[Mention] = []
-    clauses = 0
+    count = 0
     for sentence, side in sentences(text):
-        parts = [clause for clause in _CLAUSES.split(sentence) if clause and clause.strip()]
-        parts = parts[: _MOST_CLAUSES - clauses]
-        clauses += len(parts)
+        parts = clauses(sentence)[: _MOST_CLAUSES - count]
+        count += len(parts)
         if not parts:
             continue
         named = [detect(clause) for clause in parts]
-        odds = current.evidence(sentence) + current.detector_intercept + _hits(named) @ current.detector_patterns
-        spoken = [aspect for place, aspect in enumerate(ASPECTS) if odds[place] >= DETECTED]
-        silent = [aspect for aspect in spoken if not any(aspect in names for names in named)]
-        if silent and len(parts) > 1:
-            evidence = [current.evidence(clause) for clause in parts]
-            for aspect in silent:
-                place = ASPECTS.index(aspect)
-                named[max(range(len(parts)), key=lambda k: evidence[k][place])].append(aspect)
-        elif silent:
-            named[0] += silent
+        odds = np.array(
+            [
+                current.evidence(clause) + current.detector_intercept + _hits([names]) @ current.detector_patterns
+                for clause, names in zip(parts, named, strict=True)
+            ]
+        )
+        certain = {
+            aspect for clause, names in zip(parts, named, strict=True) for aspect in names if _sure(aspect, clause)
+        }
+        spoken = [
+            aspect for place, aspect in enumerate(ASPECTS) if aspect in certain or odds[:, place].max() >= DETECTED
+        ]
+        for aspect in spoken:
+            if not any(aspect in names for names in named):
+                named[int(odds[:, ASPECTS.index(aspect)].argmax())].append(aspect)
+        contrast = opposed(sentence, parts)
         found.extend(
-            Mention(aspect, clause, sentence, side)
+            Mention(aspect, clause, sentence, side, contrast)
             for clause, names in zip(parts, named, strict=True)
             for aspect in ASPECTS
             if aspect in names and aspect in spoken
         )
     return found
+
+
+def _sure(aspect: str, clause: str) -> bool:
+    return aspect in _CERTAIN and _CERTAIN[aspect].search(clause.lower()) is not None
+
+
+def clauses(sentence: str) -> list[str]:
+    """The clauses of a sentence that is clean, in order; what parts them is left out.
+
+    Marks and words of contrast always part. "And" and commas do where what stands before says something and what
+    follows has a subject and a verb of its own ("support is slow | and emails bounce", but not "support and delivery
+    are slow"), or where the words before and after are of opposite valence ("great editor | awful support").
+    """
+    found: list[str] = []
+    for piece in _CUTS.split(sentence):
+        start = 0
+        joints = list(_JOINTS.finditer(piece))
+        for place, joint in enumerate(joints):
+            before = piece[max(start, joint.start() - _REACH) : joint.start()]
+            after = joint.end()
+            until = joints[place + 1].start() if place + 1 < len(joints) else len(piece)
+            if before.strip(" ,") and _parted(before, joint[0][0] == ",", piece, after, until):
+                found.append(piece[start : joint.start()].rstrip(" ,"))
+                start = after
+        found.append(piece[start:])
+    return [clause for clause in found if clause.strip()]
+
+
+def _parted(before: str, comma: bool, piece: str, after: int, until: int) -> bool:
+    if _OWN_SUBJECT.match(piece, after) or (comma and _AFTER_COMMA.match(piece, after)):
+        return _SAYS.search(before) is not None or language.valence(before) != 0
+    return _against([language.valence(before), language.valence(piece[after:until])])
+
+
+def _against(valences: Sequence[float]) -> bool:
+    return min(valences) <= -_OPPOSED and max(valences) >= _OPPOSED
+
+
+def opposed(sentence: str, parts: Sequence[str]) -> bool:
+    """Whether a sentence sets its clauses against each other, by a word for it or by their words' valences."""
+    if len(parts) < 2:
+        return False
+    return _CONTRASTS.search(sentence) is not None or _against([language.valence(clause) for clause in parts])
 
 
 def sentences(text: str) -> list[tuple[str, int]]:
@@ -393,7 +516,7 @@ def sentences(text: str) -> list[tuple[str, int]]:
 
 def hits(sentence: str) -> NDArray[np.float64]:
     """For each aspect 1 where its pattern fits in some clause of a sentence, else 0."""
-    return _hits([detect(clause) for clause in _CLAUSES.split(sentence) if clause and clause.strip()])
+    return _hits([detect(clause) for clause in clauses(sentence)])
 
 
 def _hits(named: Sequence[Sequence[str]]) -> NDArray[np.float64]:
@@ -432,7 +555,7 @@ def aspects_by(current: sentiment.Model, texts: Sequence[str]) -> list[dict[str,
 
 
 def labelled(spoken: Sequence[Mention], rows: NDArray[np.float64], weights: NDArray[np.float64]) -> dict[str, str]:
-    """Aspect → label, from what each mention is judged by (:func:`inputs`, mentions × 9) and the weights (9 × 3)."""
+    """Aspect → label, from what each mention is judged by (:func:`inputs`, mentions × 10) and the weights (10 × 3)."""
     chances = sentiment.probabilities((rows[:, :, np.newaxis] * weights).sum(axis=1), 1.0)
     total = {aspect: np.zeros(3) for aspect in ASPECTS if any(each.aspect == aspect for each in spoken)}
     for each, chance in zip(spoken, chances, strict=True):
@@ -441,13 +564,21 @@ def labelled(spoken: Sequence[Mention], rows: NDArray[np.float64], weights: NDAr
 
 
 def inputs(current: sentiment.Model, spoken: Sequence[Mention]) -> NDArray[np.float64]:
-    """What the label of each mention is judged by: mentions × 9. The scores of its clause and of its sentence
-    (positive, neutral, negative each), whether it stands under likes, under dislikes, and 1."""
+    """What the label of each mention is judged by: mentions × 10. The scores of its clause and of its sentence
+    (positive, neutral, negative each; none of a sentence that sets its clauses against each other), whether it stands
+    in such a sentence, under likes, under dislikes, and 1."""
     parts = sorted({part for each in spoken for part in (each.clause, each.sentence)})
     scores = dict(zip(parts, current.scores(parts), strict=True))
     return np.array(
         [
-            [*scores[each.clause], *scores[each.sentence], float(each.side > 0), float(each.side < 0), 1.0]
+            [
+                *scores[each.clause],
+                *(np.zeros(3) if each.contrast else scores[each.sentence]),
+                float(each.contrast),
+                float(each.side > 0),
+                float(each.side < 0),
+                1.0,
+            ]
             for each in spoken
         ]
     )

@@ -84,6 +84,7 @@ _NEGATORS: Final = _words(
     "wasnt wont wouldnt couldnt havent hasnt neither nor nowhere lack lacks lacking"
 )
 _CONTRASTS: Final = _words("but however although though yet except unfortunately")
+_SUPPORT: Final = _words("support supports")
 _STOP: Final = _words(
     "a an the my our your their his her its this that these those i we you he she it they me us them is are was were "
     "be been am do does did have has had will would can could should may might to of in on at by for from with as "
@@ -470,6 +471,23 @@ def _clauses(tokens: list[str]) -> list[float]:
         _most(good, 3),
         _most(bad, 3),
     ]
+
+
+def valence(text: str) -> float:
+    """How good (above 0) or bad the words of a text that is :func:`clean` are, summed, -4 to 4 each; a word after a
+    negation counts the other way round. "Support" is a department here and no praise."""
+    said = 0.0
+    negated = 0
+    for token in _TOKEN.findall(text.lower()):
+        if not token[0].isalpha():
+            continue
+        value = 0.0 if token in _SUPPORT else _VALENCES.get(token, 0.0)
+        said += -0.7 * value if negated else value
+        if token in _NEGATORS or token.endswith("n't"):
+            negated = 4
+        elif negated:
+            negated -= 1
+    return said
 
 
 def _stars(lower: str) -> float:

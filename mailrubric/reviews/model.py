@@ -3,4 +3,4 @@
 from typing import Final
 
 VERSION: Final = "2"
-SHA256: Final = "ed4e8c5cc24caffa76b123207ff8d7ebcd552efd0878955ef92b06fd24927298"
+SHA256: Final = "66d3f5dd94630c2d228cb8b7d43799388e0fa8459d41b824927c6c5508d8c029"

@@ -47,7 +47,7 @@ class Model:
     words and of characters weigh; ``figures``: figures × 3; ``intercept``: 3; ``temperature``: divides the scores.
 
     For aspects: ``detectors``: buckets of words × aspects; ``detector_patterns``: aspects whose pattern fits × aspects;
-    ``detector_intercept``: aspects, all in the order of ``ASPECTS``; ``aspect_label``: scores and sides × 3
+    ``detector_intercept``: aspects, all in the order of ``ASPECTS``; ``aspect_label``: scores, contrast and sides × 3
     (:mod:`mailrubric.reviews.aspects`)."""
 
     version: str

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailrubric.reviews import aspects as module
-from mailrubric.reviews.aspects import ASPECTS, aspects, detect, mentions
+from mailrubric.reviews.aspects import ASPECTS, aspects, clauses, detect, mentions
 from mailrubric.reviews.correction import share_positive
 from mailrubric.reviews.sentiment import LABELS
 
@@ -38,6 +38,75 @@ def test_each_clause_has_its_say(text: str, expected: dict[str, str]) -> None:
     assert {name: found.get(name) for name in expected} == expected
     if not expected:
         assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "praised", "blamed"),
+    [
+        ("Easy to use but support is slow and emails bounce", "ease_of_use", "deliverability support"),
+        ("Terrible. Emails land in spam and nobody replies to my tickets.", "", "deliverability support"),
+        ("Support is friendly, but delivery is slow and the API keeps breaking.", "support", "integration speed"),
+        ("The editor is great but the price is too high", "features", "price"),
+        ("Great editor, awful support.", "features", "support"),
+        ("Wonderful support, horrible prices.", "support", "price"),
+        ("Clunky interface, rock-solid uptime.", "reliability", "ease_of_use"),
+        (
+            "The price is fair and support answers quickly, but half of our mail lands in spam.",
+            "price support",
+            "deliverability",
+        ),
+        ("The API is excellent, although the documentation is confusing.", "integration", "ease_of_use"),
+        ("Setup was easy and emails arrive, but nobody answers our tickets.", "ease_of_use", "support"),
+        ("I love the templates, but the app crashes and support ignores us.", "features", "reliability support"),
+        ("Expensive, but support is excellent.", "support", "price"),
+        (
+            "Deliverability is great, however the dashboard is slow and confusing.",
+            "deliverability",
+            "ease_of_use speed",
+        ),
+        ("It is cheap, but the server goes down every week.", "price", "reliability"),
+        ("Delivery rates are excellent but the reports are useless.", "deliverability", "features"),
+    ],
+)
+def test_a_sentence_that_balances_leaves_each_aspect_its_own_label(text: str, praised: str, blamed: str) -> None:
+    found = aspects([text])[0]
+    assert {aspect: found.get(aspect) for aspect in praised.split()} == dict.fromkeys(praised.split(), "positive")
+    assert {aspect: found.get(aspect) for aspect in blamed.split()} == dict.fromkeys(blamed.split(), "negative")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "parts"),
+    [
+        ("support is slow and emails bounce", ["support is slow", "emails bounce"]),
+        ("the app crashes, and it is slow", ["the app crashes", "it is slow"]),
+        (
+            "we use it for mailings and receipts arrive within seconds",
+            ["we use it for mailings", "receipts arrive within seconds"],
+        ),
+        ("great editor, awful support", ["great editor", "awful support"]),
+        ("Support, delivery and price are great", ["Support, delivery and price are great"]),
+        ("The editor and the templates are great", ["The editor and the templates are great"]),
+        ("I like the editor and customer support", ["I like the editor and customer support"]),
+        ("It has bugs and app crashes", ["It has bugs and app crashes"]),
+        ("It has templates and segments that work", ["It has templates and segments that work"]),
+        ("messages go to a queue and are kept", ["messages go to a queue and are kept"]),
+        ("fast, reliable and cheap", ["fast, reliable and cheap"]),
+        (", and", [", and"]),
+        ("", []),
+    ],
+)
+def test_clauses_are_parted_and_lists_of_nouns_are_not(sentence: str, parts: list[str]) -> None:
+    assert clauses(sentence) == parts
+
+
+def test_only_a_sentence_that_sets_clauses_against_each_other_is_a_contrast() -> None:
+    def contrast(text: str) -> set[bool]:
+        return {each.contrast for each in mentions(text)}
+
+    assert contrast("Easy to use but support is slow") == {True}
+    assert contrast("Great editor, awful support.") == {True}
+    assert contrast("Support is slow and the price is high.") == {False}
+    assert contrast("The price is fair.") == {False}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +159,18 @@ def test_any_text_has_an_answer(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a, ", "support is in ", "and the is ", "price, price but ", "emails never ", "spam. ", "- ", "!\n"]
+    "piece",
+    [
+        "a, ",
+        "support is in ",
+        "and the is ",
+        "price, price but ",
+        "emails never ",
+        "spam. ",
+        "- ",
+        "!\n",
+        "good, bad and ",
+    ],
 )
 def test_a_text_of_a_megabyte_is_read_to_its_cap(piece: str) -> None:
     assert set(aspects([(piece * 1_000_000)[:1_000_000]])[0]) <= set(ASPECTS)
