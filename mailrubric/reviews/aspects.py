@@ -399,6 +399,7 @@ _REACH: Final = 300
 """Characters of a clause that are looked at again at each of its commas: else a long list would cost its square."""
 _OPPOSED: Final = 1.0
 """Valence (-4 to 4 a word) from which on two parts of a sentence count as set against each other."""
+_GAP: Final = re.compile(r"[^\S\n]{2,}")
 _SENTENCES: Final = re.compile(r"(?<=[.!?…])\s+|\n+")
 
 
@@ -505,7 +506,7 @@ def sentences(text: str) -> list[tuple[str, int]]:
     """The sentences of a text once clean, each with its side (see :class:`Mention`); headings are none."""
     found: list[tuple[str, int]] = []
     side = 0
-    for sentence in _SENTENCES.split(language.clean(text)):
+    for sentence in _SENTENCES.split(_GAP.sub(" ", language.clean(text))):
         heading = sentence.strip(" .")
         if heading in _SIDES:
             side = _SIDES[heading]

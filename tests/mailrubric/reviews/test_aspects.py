@@ -177,6 +177,11 @@ def test_a_text_of_a_megabyte_is_read_to_its_cap(piece: str) -> None:
     assert len(mentions((piece * 1_000_000)[:1_000_000])) <= 120 * len(ASPECTS)
 
 
+def test_gaps_of_any_width_are_one_space() -> None:
+    wide = "Great editor," + " \u2003\t" * 3000 + "but support never answers."
+    assert mentions(wide) == mentions("Great editor, but support never answers.") != []
+
+
 def test_every_aspect_has_a_matrix_that_can_correct_a_share() -> None:
     assert set(module.CONFUSION) == set(ASPECTS)
     for matrix in module.CONFUSION.values():
