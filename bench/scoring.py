@@ -59,7 +59,7 @@ def catalogue(vendors: int, seed: int = 1) -> Catalogue:
         made = overlay(made, file)
     profiles = {}
     for index in range(vendors):
-        facts = {}
+        claims = {}
         for name, kind in names:
             if random.random() < 0.2:
                 continue
@@ -69,10 +69,10 @@ def catalogue(vendors: int, seed: int = 1) -> Catalogue:
                 "boolean": drawn > 0.5,
                 "level": ("low", "middle", "high")[int(drawn * 3)],
             }[kind]
-            facts[name] = {"value": value, "source": "https://example.com/", "as_of": "2026-11-01"}
+            claims[name] = {"value": value, "source": "https://example.com/", "as_of": "2026-11-01"}
         identifier = f"vendor-{index}"
         profiles[identifier] = Vendor.model_validate(
-            {"id": identifier, "name": identifier, "category": "esp", "facts": facts}
+            {"id": identifier, "name": identifier, "category": "esp", "facts": claims}
         )
     return Catalogue(
         groups=made.groups,

@@ -24,6 +24,7 @@ from bench.sentiment.train import FOLDS, HELD_OUT, confusion, parts
 from mailrubric.intervals import wilson
 from mailrubric.reviews import aspects as aspect_module
 from mailrubric.reviews import sentiment
+from mailrubric.reviews.model import SHA256
 
 CARD = HERE.parent.parent / "docs" / "sentiment-model.md"
 UNDECIDED = 0.05
@@ -55,7 +56,8 @@ def ours(scores: NDArray[np.float64], each: Set) -> NDArray[np.int64]:
     """Labels from scores; without a neutral class the likelier of the two others."""
     if 1 not in each.classes:
         return np.where(scores[:, 0] >= scores[:, 2], 0, 2)
-    return scores.argmax(axis=1)
+    likeliest: NDArray[np.int64] = scores.argmax(axis=1)
+    return likeliest
 
 
 def macro_f1(matrix: NDArray[np.int64], of: Sequence[int]) -> float:
@@ -119,7 +121,7 @@ def aspect_labels(truth: Sequence[dict[str, str]], found: Sequence[dict[str, str
 def held_out() -> dict[str, Any]:
     """What the training wrote down. Raises :class:`SystemExit` when it belongs to another model."""
     record: dict[str, Any] = json.loads(HELD_OUT.read_text("utf-8"))
-    if record["model"] != sentiment.SHA256:
+    if record["model"] != SHA256:
         raise SystemExit(f"{HELD_OUT.name} is of another training than the shipped model; train again")
     return record
 
@@ -268,7 +270,7 @@ def main() -> None:
     ]
     card = TEMPLATE.format(
         version=model.version,
-        sha256=sentiment.SHA256,
+        sha256=SHA256,
         size=f"{sentiment.FILE.stat().st_size:,}",
         sizes="\n".join(sizes),
         mail=f"{len(mail.texts):,}",

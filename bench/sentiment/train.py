@@ -330,7 +330,7 @@ def aspect_confusions(
     for right, seen_ in zip(truth, found, strict=True):
         for aspect in right.keys() & seen_.keys():
             own[aspect][LABELS.index(right[aspect]), LABELS.index(seen_[aspect])] += 1
-    pooled = sum(own.values())
+    pooled = np.sum(list(own.values()), axis=0)
     rates = pooled / pooled.sum(axis=1, keepdims=True)
     return {aspect: np.rint(matrix + borrowed * rates).astype(np.int64) for aspect, matrix in own.items()}
 
@@ -382,11 +382,11 @@ def main() -> None:
     for fold in FOLDS:
         known = np.flatnonzero(~np.isin(topic, fold))
         weights = label_weights([judged[k] for k in known], [spoken[k] for k in known])
-        for place in np.flatnonzero(np.isin(topic, fold)):
-            aspects[place] = aspect_module.labelled(*judged[place], weights)
+        for unknown in np.flatnonzero(np.isin(topic, fold)):
+            aspects[unknown] = aspect_module.labelled(*judged[unknown], weights)
     left_out = {}
-    for place, each in enumerate(test):
-        judge = as_model(fit([*train[:place], *train[place + 1 :], simple, mail]))
+    for out, each in enumerate(test):
+        judge = as_model(fit([*train[:out], *train[out + 1 :], simple, mail]))
         left_out[each.name] = np.round(judge.scores(each.texts), 3).tolist()
         print(f"{each.name} left out, {time.perf_counter() - begun:.0f} s", flush=True)
     judge = as_model(fit(train))
